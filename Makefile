@@ -1,0 +1,51 @@
+# Every target but setup uses the virtual environment that setup makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: setup check format test test-quick test-unit test-acceptance test-browser demo bench lock clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make setup PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/codespell
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Browser tests run apart: pytest-playwright and pytest-asyncio can't share a process.
+test: test-quick test-acceptance test-browser
+
+test-quick: setup
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance -p no:playwright $(ARGS)
+
+test-acceptance: setup
+	$(BIN)/python -m pytest tests/acceptance -m "not browser" -p no:playwright $(ARGS)
+
+test-browser: setup
+	$(BIN)/python -m pytest tests/acceptance -m browser -p no:asyncio -o asyncio_mode=strict $(ARGS)
+
+demo: setup
+	$(BIN)/python -m demo $(ARGS)
+
+lock:
+	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-emit-find-links --no-header -p 3.11 -o requirements-dev.lock
+	uv pip compile pyproject.toml -c requirements-dev.lock --generate-hashes --universal --no-emit-index-url --no-emit-find-links --no-header -p 3.11 -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The Talkdesk AppConnect broker for Keycloak."""

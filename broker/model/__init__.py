@@ -1,0 +1,1 @@
+"""What the broker knows: frozen data and pure functions, no input or output."""

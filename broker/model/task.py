@@ -1,0 +1,35 @@
+"""Tasks: work that follows from facts. Redoing one is harmless."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TaskKind(StrEnum):
+    """Kinds of tasks; the key says of what."""
+
+    CONVERGE = "converge"
+    """Make Keycloak what the facts say. Key: installation id."""
+    ANSWER = "answer"
+    """Tell Talkdesk what is owed for an event. Key: number of the event's row."""
+    SIGN_OUT = "sign out"
+    """End the sign-ons that a `user.logout` ends. Key: number of the logout's row, `#` and the round (1, 2, 3)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done; at most one row of a kind and key exists."""
+
+    kind: TaskKind
+    key: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task that is leased to this worker, as it stood when it was claimed."""
+
+    task: Task
+    owner: str
+    generation: int
+    """Counts how often the task was asked for: asked for again meanwhile, it is due again instead of done."""
+    attempts: int
+    """How often it was tried before, since it was last asked for."""

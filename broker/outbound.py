@@ -1,0 +1,60 @@
+"""Calls to other servers: the one place that builds an HTTP client, and reads an answer of limited size and time.
+
+Owns: time-outs, limits, no redirects. Leaves to others: which host may be called.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx
+
+MAX_ANSWER_BYTES = 256 * 1024
+"""Longest answer that is read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, read whole."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Without the body."""
+        return f"Answer({self.status})"
+
+
+def http_client(*, timeout_s: float = 5.0) -> httpx.AsyncClient:
+    """A client with a pool, that follows no redirect; proxy and certificates come from the environment as usual."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 3.0)),
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=15),
+        follow_redirects=False,
+        headers={"User-Agent": "talkdesk-appconnect-broker"},
+    )
+
+
+async def fetch(client: httpx.AsyncClient, request: httpx.Request, *, within_s: float = 10.0) -> Answer:
+    """Send and read the whole answer.
+
+    Raises httpx.HTTPError where none came, or came too slowly (`within_s` for all of it) or too big.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _read(client, request)
+    except TimeoutError:
+        raise httpx.ReadTimeout("the answer took too long", request=request) from None
+
+
+async def _read(client: httpx.AsyncClient, request: httpx.Request) -> Answer:
+    response = await client.send(request, stream=True)
+    try:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > MAX_ANSWER_BYTES:
+                raise httpx.RemoteProtocolError("the answer is too big", request=request)
+        return Answer(response.status_code, response.headers, bytes(body))
+    finally:
+        await response.aclose()

@@ -1,0 +1,373 @@
+"""Ports: what the flows need from outside, in the words of the model.
+
+Stores: every method is one transaction, and none is open while a network call runs. Adapters live in `storage`, `talkdesk` and `realm`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from broker.model.event import Event, EventKey
+from broker.model.facts import Fact, LoggedOut
+from broker.model.failure import Failure
+from broker.model.identity_provider import ProviderRecord
+from broker.model.installation import Installation
+from broker.model.names import AccountId, Alias, AppId, InstallationId, Slug, TalkdeskUserId
+from broker.model.sign_on import SignOn, SignOnState
+from broker.model.task import Claim, Task, TaskKind
+
+Clock = Callable[[], datetime]
+"""Now, as an aware time in UTC."""
+
+Json = dict[str, Any]
+
+
+# --- Stores ---------------------------------------------------------------------------------------
+
+
+class Receipt(StrEnum):
+    """What became of a delivery."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    OTHER_OWNER = "other owner"
+    """The installation belongs to another app or account; nothing was stored."""
+
+
+class Events(Protocol):
+    """Events, with the facts that they state."""
+
+    async def receive(self, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]) -> Receipt:
+        """Store the event, its facts, and a task of each kind, all or nothing.
+
+        Keys of tasks are of the store's making: `CONVERGE` is keyed by the event's installation, `SIGN_OUT` by the row of its `LoggedOut`.
+        An installation's app and account are fixed by the first fact about it.
+        """
+        ...
+
+    async def unanswered(self, installation: InstallationId) -> Sequence[tuple[str, EventKey]]:
+        """Taken `app.installed` and `app.uninstalled` that are owed an answer, oldest first: number of the row (key of `ANSWER`) and key."""
+        ...
+
+    async def get(self, number: str) -> tuple[EventKey, datetime | None]:
+        """Key and `created_at` of an event by its row number. Raises KeyError."""
+        ...
+
+    async def mark_answered(self, number: str, answer: str) -> None:
+        """Record what Talkdesk was told (`approve`, `reject`, `acknowledge`, `none owed`)."""
+        ...
+
+
+class Installations(Protocol):
+    """Installations, as their facts fold."""
+
+    async def find(self, installation: InstallationId) -> Installation | None:
+        """The installation; None if nothing was heard of it."""
+        ...
+
+    async def find_by_slug(self, slug: Slug) -> Installation | None:
+        """The installation of this name in URLs."""
+        ...
+
+    async def active_apps(self, account: AccountId) -> Sequence[AppId]:
+        """Apps that have an active installation in the account, sorted, each once."""
+        ...
+
+    async def erase_credentials(self, installation: InstallationId, up_to: datetime) -> None:
+        """Forget the credentials of all installs created up to then, and the bodies of events that held them."""
+        ...
+
+
+class Logouts(Protocol):
+    """What `user.logout` events said."""
+
+    async def get(self, number: int) -> LoggedOut:
+        """By row number. Raises KeyError."""
+        ...
+
+
+class Tasks(Protocol):
+    """Work that is due. Leases go by the database's clock."""
+
+    async def enqueue(self, task: Task, after: timedelta = timedelta()) -> None:
+        """Ask for the task, due `after` from now; asked for already, it is due at the earlier time and counts as asked for anew."""
+        ...
+
+    async def claim(self, owner: str, wanted: Mapping[TaskKind, int], lease: timedelta) -> Sequence[Claim]:
+        """Lease due tasks, oldest first, at most so many of each kind; a task whose lease ran out is due again."""
+        ...
+
+    async def finish(self, claim: Claim) -> bool:
+        """Mark done; False, and nothing changes, where the lease is no longer this claim's. Asked for again meanwhile: due again at once."""
+        ...
+
+    async def postpone(self, claim: Claim, after: timedelta, error: str) -> bool:
+        """Try again `after` from now; False as in `finish`."""
+        ...
+
+    async def give_up(self, claim: Claim, error: str) -> bool:
+        """Leave it as failed, visible, until it is asked for again; False as in `finish`."""
+        ...
+
+    async def next_due(self) -> timedelta | None:
+        """Time until the next task is due (not negative); None where nothing waits."""
+        ...
+
+
+class ProviderRecords(Protocol):
+    """Which aliases were used for which installation."""
+
+    async def find_latest(self, installation: InstallationId) -> ProviderRecord | None:
+        """The newest generation, in whatever state."""
+        ...
+
+    async def reserve(self, installation: InstallationId) -> ProviderRecord:
+        """The newest generation if it is reserved or live, else the next one, reserved."""
+        ...
+
+    async def mark_live(self, alias: Alias) -> None:
+        """It was seen complete in the realm."""
+        ...
+
+    async def mark_withdrawn(self, alias: Alias) -> None:
+        """It is gone for good."""
+        ...
+
+    async def used(self, installation: InstallationId) -> Sequence[ProviderRecord]:
+        """All generations that were ever live, oldest first."""
+        ...
+
+
+class OneTimeKind(StrEnum):
+    """Purposes of one-time values; a value is nothing for another purpose."""
+
+    LAUNCH = "launch"
+    """State of a launch, from `/launch` to `/launch/return`."""
+    TALKDESK = "talkdesk"
+    """State sent to Talkdesk, consumed at the callback."""
+    CODE = "code"
+    """Authorization code for Keycloak."""
+    ASSERTION = "assertion"
+    """`jti` of a client assertion that was taken."""
+    PROOF = "proof"
+    """A person proven in this browser, for the next `authorize`."""
+
+
+class OneTimeValues(Protocol):
+    """Values that work once; kept as a hash, with sealed content."""
+
+    async def save(self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime) -> bool:
+        """Keep a value that was just made or seen; False where it is known already (then nothing changes)."""
+        ...
+
+    async def find(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """Its content while it is neither used nor expired; does not use it up."""
+        ...
+
+    async def consume(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """Its content, once; None where unknown, expired or used. Of several at the same instant one gets it."""
+        ...
+
+    async def delete_expired(self, now: datetime) -> int:
+        """Forget what expired; how many."""
+        ...
+
+
+class SignOns(Protocol):
+    """Sign-ons that we vouched for."""
+
+    async def save(self, sign_on: SignOn) -> bool:
+        """Keep a new one; False, and it is not kept, where the person was logged out at or after its begin."""
+        ...
+
+    async def find(self, sign_on_id: str) -> SignOn | None:
+        """By id."""
+        ...
+
+    async def advance(self, sign_on_id: str, state: SignOnState, alias: Alias | None = None) -> bool:
+        """Move on to a later state (and note the alias); False where it has ended or is at that state or past it."""
+        ...
+
+    async def of_person(self, account: AccountId, user: TalkdeskUserId, up_to: datetime) -> Sequence[SignOn]:
+        """Every sign-on of this person that Keycloak may know (a code was issued), begun up to then, ended ones included, oldest first."""
+        ...
+
+    async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
+        """Whose latest sign-on in the account had this address, without regard to case."""
+        ...
+
+    async def is_known(self, account: AccountId, user: TalkdeskUserId) -> bool:
+        """Whether this Talkdesk user ever signed on."""
+        ...
+
+    async def has_newer(self, account: AccountId, user: TalkdeskUserId, begun_after: datetime) -> bool:
+        """Whether a sign-on of this person, not ended, began after then."""
+        ...
+
+    async def of_account(self, account: AccountId, begun_up_to: datetime) -> Sequence[SignOn]:
+        """As `of_person`, for everybody of the account who has a sign-on that is not ended."""
+        ...
+
+    async def end(self, sign_on_ids: Sequence[str]) -> None:
+        """Mark ended: their codes and tokens are worth nothing from now on."""
+        ...
+
+
+class Accounts(Protocol):
+    """What is remembered of a Talkdesk account."""
+
+    async def user_id_source(self, account: AccountId, offered: str) -> str:
+        """Which field of userinfo names this account's users: `offered` where none was chosen before, else the one chosen first."""
+        ...
+
+
+class IssuerKeys(Protocol):
+    """Private keys of the issuers, sealed."""
+
+    async def all(self) -> Sequence[Json]:
+        """Private JWKs, newest first; the first one signs."""
+        ...
+
+    async def add_first(self, jwk: Json) -> Sequence[Json]:
+        """Keep this key if there is none yet; the keys as in `all`. Several processes that start together get the same."""
+        ...
+
+
+class Failures(Protocol):
+    """Records of failed sign-ons."""
+
+    async def save(self, failure: Failure) -> None:
+        """Keep it under its reference."""
+        ...
+
+    async def find(self, reference: str) -> Failure | None:
+        """By reference."""
+        ...
+
+
+class Meta(Protocol):
+    """Facts about this deployment."""
+
+    async def instance_id(self) -> str:
+        """Id of this broker's database, made once; marks our identity providers in the realm."""
+        ...
+
+
+# --- Talkdesk -------------------------------------------------------------------------------------
+
+
+class EventKeySource(Protocol):
+    """Talkdesk's public event keys."""
+
+    async def fetch(self, root: str, key_id: str) -> EllipticCurvePublicKey | None:
+        """The key of this id at a listed gateway; None where Talkdesk does not know it. Raises LinkRefused, TalkdeskError."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """Talkdesk's answer to an authorization code."""
+
+    access_token: str
+    id_token: str | None
+    answered_at: datetime
+    """`Date` of the answer: Talkdesk's clock, whole seconds."""
+
+    def __repr__(self) -> str:
+        """Without the tokens."""
+        return f"TokenAnswer(answered_at={self.answered_at!r})"
+
+
+class TalkdeskOAuth(Protocol):
+    """The authorization server upstream, per installation."""
+
+    def authorization_url(self, installation: Installation, *, state: str, nonce: str, code_challenge: str) -> str:
+        """Where the browser goes to prove who it is."""
+        ...
+
+    async def exchange(self, installation: Installation, *, code: str, code_verifier: str) -> TokenAnswer:
+        """Redeem a code; never sent twice. Raises TalkdeskError."""
+        ...
+
+    async def userinfo(self, installation: Installation, access_token: str) -> Json:
+        """Claims of the person. Raises TalkdeskError."""
+        ...
+
+
+class Apps(Protocol):
+    """Talkdesk's Apps API."""
+
+    async def approve(self, installation: Installation) -> None:
+        """Say that the installation is set up; also how an uninstall is acknowledged. Raises TalkdeskError."""
+        ...
+
+    async def reject(self, installation: Installation, reason: str) -> None:
+        """Say that it will not be; the customer's administrator may read the reason. Raises TalkdeskError."""
+        ...
+
+
+# --- Keycloak -------------------------------------------------------------------------------------
+
+
+class IdentityProviders(Protocol):
+    """Identity providers of the realm, as Keycloak's JSON. All raise KeycloakError."""
+
+    async def find(self, alias: Alias) -> Json | None:
+        """The representation; None if there is none."""
+        ...
+
+    async def create(self, representation: Json) -> bool:
+        """False where the alias is taken."""
+        ...
+
+    async def replace(self, representation: Json) -> None:
+        """Replace all of it, as Keycloak's PUT does."""
+        ...
+
+    async def delete(self, alias: Alias) -> None:
+        """Gone afterwards, also if it was gone before."""
+        ...
+
+    async def mappers(self, alias: Alias) -> Sequence[Json]:
+        """Its mappers."""
+        ...
+
+    async def create_mapper(self, alias: Alias, mapper: Json) -> None:
+        """Add one."""
+        ...
+
+    async def replace_mapper(self, alias: Alias, mapper: Json) -> None:
+        """Replace one; `mapper` holds its `id`."""
+        ...
+
+
+class LogoutEndpoint(Protocol):
+    """Keycloak's back-channel logout endpoint (OpenID Connect Back-Channel Logout 1.0)."""
+
+    async def post(self, logout_token: str) -> int:
+        """HTTP status of Keycloak's answer. Raises KeycloakError where none came."""
+        ...
+
+
+class RealmKeys(Protocol):
+    """The realm's public keys: they sign Keycloak's client assertions and ID tokens."""
+
+    async def verify(self, token: str, now: datetime) -> Json:
+        """Claims of a token that the realm signed with RS256; lifetime and audience are the caller's to check. Raises ValueError, KeycloakError."""
+        ...
+
+
+class LaunchClient(Protocol):
+    """Us as a relying party of the realm: client `talkdesk-launch`."""
+
+    def authorization_url(self, *, alias: Alias, state: str, nonce: str, code_challenge: str) -> str:
+        """Keycloak's authorization endpoint with the hint for this identity provider."""
+        ...
+
+    async def exchange(self, code: str, code_verifier: str) -> str:
+        """The ID token of a code. Raises KeycloakError."""
+        ...

@@ -1,0 +1,275 @@
+"""Settings: environment variables `BROKER_*` and the TOML file that `CONFIG_FILE` names.
+
+Owns: their names, defaults and checks; every wrong one is reported, by name, in one go.
+"""
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from broker.errors import BrokerError
+from broker.model.names import AccountId, AppId
+
+PREFIX = "BROKER_"
+
+DOCUMENTED_GATEWAYS = (
+    "api.talkdeskapp.com",
+    "api.talkdeskapp.eu",
+    "api.talkdeskappca.com",
+    "api.talkdeskapp.au",
+    "api.talkdeskapp.co.uk",
+)
+DOCUMENTED_HOSTS = (
+    *DOCUMENTED_GATEWAYS,
+    "*.talkdeskid.com",
+    "*.talkdeskid.eu",
+    "*.talkdeskidca.com",
+    "*.talkdeskid.au",
+)
+
+
+# Read by `broker realm plan|apply` alone.
+_OF_COMMANDS = ("admin_username", "admin_password")
+
+
+class SettingsError(BrokerError):
+    """Settings are wrong; the text has one line for each."""
+
+
+class Support(BaseModel):
+    """How a person gets help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    phone: str | None = None
+
+
+class App(BaseModel):
+    """An app that is registered at Talkdesk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: AppId = Field(min_length=1, max_length=255)
+    name: str = Field(min_length=1, max_length=100)
+    start_url: str
+    support: Support = Support()
+
+
+class Account(BaseModel):
+    """A Talkdesk account that is trusted with more, or at all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: AccountId = Field(min_length=1, max_length=255)
+    email_domains: tuple[str, ...] = ()
+    match: str | None = None
+
+
+class Relay(BaseModel):
+    """A downstream app whose logout the broker delivers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    client_id: str = Field(min_length=1)
+    logout_url: str
+
+
+class ConfigFile(BaseModel):
+    """Content of `CONFIG_FILE`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    apps: tuple[App, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    relays: tuple[Relay, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        for name, keys in (
+            ("apps", [app.id for app in self.apps]),
+            ("accounts", [account.id for account in self.accounts]),
+            ("relays", [relay.slug for relay in self.relays]),
+        ):
+            if len(set(keys)) != len(keys):
+                raise ValueError(f"{name}: the same id twice")
+        return self
+
+
+_Hosts = Annotated[frozenset[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str
+    internal_url: str = ""
+    data_dir: Path = Path("data")
+    database_url: SecretStr = SecretStr("")
+    sealing_keys: SecretStr | None = None
+    sealing_keys_file: Path | None = None
+    keycloak_url: str
+    keycloak_internal_url: str = ""
+    keycloak_realm: str = Field("talkdesk", pattern=r"^[A-Za-z0-9._-]+$")
+    keycloak_client_id: str = "talkdesk-broker"
+    keycloak_client_secret: SecretStr
+    keycloak_launch_client_id: str = "talkdesk-launch"
+    keycloak_launch_client_secret: SecretStr
+    users: Literal["own", "existing"] = "own"
+    accounts: Literal["any", "listed"] = "any"
+    talkdesk_gateways: _Hosts = frozenset(DOCUMENTED_GATEWAYS)
+    talkdesk_hosts: _Hosts = frozenset(DOCUMENTED_HOSTS)
+    talkdesk_insecure: bool = False
+    config_file: Path
+
+    @field_validator("talkdesk_gateways", "talkdesk_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return frozenset(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("talkdesk_gateways", "talkdesk_hosts")
+    @classmethod
+    def _are_hosts(cls, value: frozenset[str]) -> frozenset[str]:
+        for host in value:
+            if not host or any(char in host for char in "/:@ ") or "*" in host.removeprefix("*."):
+                raise ValueError("host names without scheme, port or path, separated by commas")
+        return value
+
+    @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
+    @classmethod
+    def _is_base_url(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
+            raise ValueError("an http(s) URL without query or fragment")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if urlsplit(self.public_url).scheme != "https" and not is_loopback(self.public_url):
+            raise ValueError("PUBLIC_URL: must be https, unless it is a loopback address")
+        if urlsplit(self.public_url).path:
+            raise ValueError("PUBLIC_URL: must not have a path: its cookies belong to the whole host")
+        if self.talkdesk_insecure and not is_loopback(self.public_url):
+            raise ValueError("TALKDESK_INSECURE: only where PUBLIC_URL is a loopback address")
+        if self.users == "existing" and self.accounts != "listed":
+            raise ValueError("ACCOUNTS: must be listed where USERS is existing")
+        if self.sealing_keys and self.sealing_keys_file:
+            raise ValueError("SEALING_KEYS, SEALING_KEYS_FILE: only one of the two")
+        return self
+
+    @property
+    def issuer_base(self) -> str:
+        """What every issuer identifier starts with."""
+        return f"{self.public_url}/oidc"
+
+    @property
+    def internal_base(self) -> str:
+        """How Keycloak reaches the broker."""
+        return self.internal_url or self.public_url
+
+    @property
+    def keycloak_base(self) -> str:
+        """How the broker reaches Keycloak."""
+        return self.keycloak_internal_url or self.keycloak_url
+
+    @property
+    def database(self) -> SecretStr:
+        """URL of the database, for SQLAlchemy."""
+        given = self.database_url.get_secret_value()
+        if not given:
+            return SecretStr(f"sqlite:///{self.data_dir / 'broker.sqlite3'}")
+        if given.startswith("postgresql://"):
+            return SecretStr(given.replace("postgresql://", "postgresql+psycopg://", 1))
+        return self.database_url
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is `localhost` or a loopback address."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load() -> tuple[Settings, ConfigFile]:
+    """Settings of the process. Raises SettingsError with one line for each wrong one."""
+    problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name)]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(problems + _lines(error, PREFIX))) from None
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings, _load_config(settings)
+
+
+def _is_unknown(name: str) -> bool:
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in (*Settings.model_fields, *_OF_COMMANDS)
+
+
+def _load_config(settings: Settings) -> ConfigFile:
+    name = f"{PREFIX}CONFIG_FILE"
+    try:
+        content = tomllib.loads(settings.config_file.read_text("utf-8"))
+        config = ConfigFile.model_validate(content)
+    except OSError as error:
+        raise SettingsError(f"{name}: {settings.config_file} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}: {settings.config_file} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(f"{name}: {line}" for line in _lines(error, ""))) from None
+    problems = list(_address_problems(settings, config))
+    if problems:
+        raise SettingsError("\n".join(f"{name}: {line}" for line in problems))
+    return config
+
+
+def _address_problems(settings: Settings, config: ConfigFile) -> list[str]:
+    addresses = [(f"apps.{app.id}.start_url", app.start_url) for app in config.apps]
+    addresses += [(f"relays.{relay.slug}.logout_url", relay.logout_url) for relay in config.relays]
+    problems = []
+    for name, url in addresses:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or (
+            settings.talkdesk_insecure and parts.scheme == "http" and is_loopback(url)
+        )
+        if not is_safe or not parts.hostname or parts.fragment:
+            problems.append(f"{name}: must be an https URL without fragment")
+    return problems
+
+
+def _lines(error: ValidationError, prefix: str) -> list[str]:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        name = f"{prefix}{where.upper()}: " if prefix and where else f"{where}: " if where else prefix
+        lines.append(f"{name}{'is missing' if problem['type'] == 'missing' else message}")
+    return lines
