@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: setup check format test test-quick test-unit test-acceptance test-browser demo bench lock clean
+.PHONY: setup check format test test-quick test-acceptance demo lock clean
 
 setup: $(STAMP)
 
@@ -28,17 +28,14 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Browser tests run apart: pytest-playwright and pytest-asyncio can't share a process.
-test: test-quick test-acceptance test-browser
+test: setup
+	$(BIN)/python -m pytest tests $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance -p no:playwright $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance $(ARGS)
 
 test-acceptance: setup
-	$(BIN)/python -m pytest tests/acceptance -m "not browser" -p no:playwright $(ARGS)
-
-test-browser: setup
-	$(BIN)/python -m pytest tests/acceptance -m browser -p no:asyncio -o asyncio_mode=strict $(ARGS)
+	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 demo: setup
 	$(BIN)/python -m demo $(ARGS)

@@ -4,6 +4,8 @@ Each knows its three audiences: a stable `reason` for programs, a sentence for o
 and whether trying again can help. None of them ever carries a secret, a token or a body.
 """
 
+from broker.model.failure import Stage
+
 
 class BrokerError(Exception):
     """Anything that this service can say about itself."""
@@ -67,7 +69,53 @@ class StorageError(BrokerError):
     reason = "storage"
 
 
+class StorageUnavailable(StorageError):
+    """The database does not answer now (locked, full, read-only, gone); trying again can help."""
+
+    reason = "storage_unavailable"
+    public = "The service is not available now. Try again in a moment."
+
+
 class SealError(StorageError):
     """A sealed value can't be opened: its key is missing, wrong, or the value is not where it was put."""
 
     reason = "seal"
+
+
+class SignOnFailed(BrokerError):
+    """A person can't go on: becomes a page, and a record under the page's reference.
+
+    `public` is what the person may know; `detail` is for the log and the record.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        reason: str,
+        public: str,
+        *,
+        status: int = 400,
+        detail: str = "",
+        installation: str | None = None,
+        hint: str | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        """`status` is the page's HTTP status; `reason` a stable code."""
+        super().__init__(detail or reason)
+        self.stage = stage
+        self.reason = reason
+        self.public = public
+        self.status = status
+        self.installation = installation
+        self.hint = hint
+        self.upstream_status = upstream_status
+
+
+class OAuthError(BrokerError):
+    """An error answer of the token endpoint (RFC 6749, 5.2)."""
+
+    def __init__(self, code: str, detail: str, *, status: int = 400) -> None:
+        """`code` is the registered error code; the detail goes into `error_description`."""
+        super().__init__(detail)
+        self.reason = code
+        self.status = status

@@ -193,7 +193,10 @@ class SignOns(Protocol):
         ...
 
     async def of_person(self, account: AccountId, user: TalkdeskUserId, up_to: datetime) -> Sequence[SignOn]:
-        """Every sign-on of this person that Keycloak may know (a code was issued), begun up to then, ended ones included, oldest first."""
+        """Sign-ons of this person, begun up to then, that Keycloak may still hold: a code was issued and `mark_told` was not called.
+
+        Ended ones are among them until Keycloak was told; oldest first.
+        """
         ...
 
     async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
@@ -208,12 +211,16 @@ class SignOns(Protocol):
         """Whether a sign-on of this person, not ended, began after then."""
         ...
 
-    async def of_account(self, account: AccountId, begun_up_to: datetime) -> Sequence[SignOn]:
-        """As `of_person`, for everybody of the account who has a sign-on that is not ended."""
+    async def of_account(self, account: AccountId, up_to: datetime) -> Sequence[SignOn]:
+        """As `of_person`, for everybody of the account."""
         ...
 
     async def end(self, sign_on_ids: Sequence[str]) -> None:
         """Mark ended: their codes and tokens are worth nothing from now on."""
+        ...
+
+    async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
+        """Keycloak knows that these have ended: no need to tell it again."""
         ...
 
 
@@ -286,7 +293,7 @@ class TalkdeskOAuth(Protocol):
     """The authorization server upstream, per installation."""
 
     def authorization_url(self, installation: Installation, *, state: str, nonce: str, code_challenge: str) -> str:
-        """Where the browser goes to prove who it is."""
+        """Where the browser goes to prove who it is. Raises TalkdeskError without credentials, or where the host is no longer listed."""
         ...
 
     async def exchange(self, installation: Installation, *, code: str, code_verifier: str) -> TokenAnswer:

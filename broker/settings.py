@@ -157,13 +157,9 @@ class Settings(BaseSettings):
         if not value:
             return value
         parts = urlsplit(value)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.query
-            or parts.fragment
-            or parts.username
-        ):
+        _ = parts.port  # raises ValueError itself where it is no port
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if not is_whole or parts.query or parts.fragment or parts.username:
             raise ValueError("an http(s) URL without query or fragment")
         return value.rstrip("/")
 
@@ -177,6 +173,8 @@ class Settings(BaseSettings):
             raise ValueError("TALKDESK_INSECURE: only where PUBLIC_URL is a loopback address")
         if self.users == "existing" and self.accounts != "listed":
             raise ValueError("ACCOUNTS: must be listed where USERS is existing")
+        if self.users == "existing":
+            raise ValueError("USERS: existing is not supported by this version")
         if self.sealing_keys and self.sealing_keys_file:
             raise ValueError("SEALING_KEYS, SEALING_KEYS_FILE: only one of the two")
         return self

@@ -33,3 +33,5 @@ class Claim:
     """Counts how often the task was asked for: asked for again meanwhile, it is due again instead of done."""
     attempts: int
     """How often it was tried before, since it was last asked for."""
+    lease: int = 0
+    """Counts the leases of this task: a former one changes nothing, also in the hands of the same worker."""

@@ -1,0 +1,380 @@
+"""Composition root: every concrete thing is named here, and nowhere else."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from broker.converge.answer import Answer
+from broker.converge.desired import Deployment
+from broker.converge.provision import Converge
+from broker.errors import SignOnFailed, StorageError
+from broker.events import endpoint as events_endpoint
+from broker.events.parse import Parser
+from broker.events.receive import Receive
+from broker.issuer.identifier import Issuers
+from broker.issuer.keys import SigningKeys
+from broker.launch import endpoint as launch_endpoint
+from broker.launch.door import Door, StartPage
+from broker.launch.prove import ProvenLaunch
+from broker.launch.returning import ReturnFromKeycloak
+from broker.launch.start import StartLaunch, ToKeycloak
+from broker.logout.account import EndAccount
+from broker.logout.end_sessions import EndSessions
+from broker.logout.sign_out import SignOut
+from broker.model.failure import Stage
+from broker.model.names import AccountId
+from broker.model.pkce import random_value
+from broker.model.task import TaskKind
+from broker.outbound import http_client
+from broker.ports import Clock
+from broker.provider import endpoint as provider_endpoint
+from broker.provider.answer import AnswerKeycloak
+from broker.provider.authorize import Authorize
+from broker.provider.callback import Callback
+from broker.provider.client_auth import ClientAuthentication
+from broker.provider.token import Token
+from broker.realm.connection import RealmConnection
+from broker.realm.identity_providers import KeycloakIdentityProviders
+from broker.realm.keys import KeycloakRealmKeys
+from broker.realm.launch_client import KeycloakLaunchClient
+from broker.realm.logout import KeycloakLogoutEndpoint
+from broker.settings import ConfigFile, Settings
+from broker.storage import database as databases
+from broker.storage.sealing_keys import load_keys
+from broker.storage.stores import Stores, open_stores
+from broker.talkdesk.apps import AppsApi
+from broker.talkdesk.event_keys import EventKeys
+from broker.talkdesk.links import Hosts
+from broker.talkdesk.oauth import OAuth
+from broker.talkdesk.wire import Wire
+from broker.to_talkdesk import ToTalkdesk
+from broker.web import health
+from broker.web.failures import FailurePages
+from broker.web.middleware import EveryAnswer
+from broker.web.pages import Pages
+from broker.worker import Effect, Worker
+
+log = structlog.get_logger()
+
+HOUSEKEEPING = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker that is ready to serve."""
+
+    app: FastAPI
+    worker: Worker
+    stores: Stores
+
+
+def utc_now() -> datetime:
+    """The clock of this process."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_now) -> AsyncIterator[Broker]:
+    """Everything wired together, with the worker at work; all of it is let go at the end. Raises StorageError."""
+    async with AsyncExitStack() as stack:
+        stores = await _open_stores(settings, stack, now)
+        talkdesk_client = await stack.enter_async_context(http_client())
+        keycloak_client = await stack.enter_async_context(http_client())
+        parts = _Parts(
+            settings=settings,
+            config=config,
+            now=now,
+            stores=stores,
+            keys=await SigningKeys.load(stores.issuer_keys),
+            instance=await stores.meta.instance_id(),
+            talkdesk=_talkdesk(settings, talkdesk_client, now),
+            keycloak=_keycloak(settings, keycloak_client),
+        )
+        worker = _worker(parts)
+        await stack.enter_async_context(_running(worker, stores, now))
+        yield Broker(_app(parts, worker), worker, stores)
+
+
+@dataclass(frozen=True)
+class _Talkdesk:
+    hosts: Hosts
+    event_keys: EventKeys
+    oauth: OAuth
+    apps: AppsApi
+
+
+@dataclass(frozen=True)
+class _Keycloak:
+    identity_providers: KeycloakIdentityProviders
+    keys: KeycloakRealmKeys
+    logout: KeycloakLogoutEndpoint
+    launch_client: KeycloakLaunchClient
+    realm_url: str
+    """The realm as browsers see it: also its issuer identifier."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    settings: Settings
+    config: ConfigFile
+    now: Clock
+    stores: Stores
+    keys: SigningKeys
+    instance: str
+    talkdesk: _Talkdesk
+    keycloak: _Keycloak
+
+    @property
+    def issuers(self) -> Issuers:
+        return Issuers(self.settings.public_url, self.settings.internal_base)
+
+    @property
+    def end_sessions(self) -> EndSessions:
+        return EndSessions(self.stores.sign_ons, self.keycloak.logout, self.keys, self.issuers, self.now)
+
+    @property
+    def to_talkdesk(self) -> ToTalkdesk:
+        return ToTalkdesk(self.stores.one_time_values, self.talkdesk.oauth, self.now)
+
+    @property
+    def listed_accounts(self) -> frozenset[AccountId] | None:
+        if self.settings.accounts == "any":
+            return None
+        return frozenset(account.id for account in self.config.accounts)
+
+    def is_welcome(self, account: AccountId) -> bool:
+        return self.listed_accounts is None or account in self.listed_accounts
+
+
+async def _open_stores(settings: Settings, stack: AsyncExitStack, now: Clock) -> Stores:
+    database = databases.open_database(settings.database.get_secret_value())
+    stack.push_async_callback(database.close)
+    await databases.upgrade(database)
+    given = settings.sealing_keys
+    sealer = load_keys(
+        text=given.get_secret_value() if given else None,
+        file=settings.sealing_keys_file,
+        made_below=settings.data_dir if settings.database.get_secret_value().startswith("sqlite") else None,
+    )
+    return open_stores(database, sealer, now)
+
+
+def _talkdesk(settings: Settings, client: httpx.AsyncClient, now: Clock) -> _Talkdesk:
+    hosts = Hosts(settings.talkdesk_gateways, settings.talkdesk_hosts, is_insecure=settings.talkdesk_insecure)
+    wire = Wire(client, hosts)
+    redirect_url = f"{settings.public_url}/talkdesk/callback"
+    return _Talkdesk(
+        hosts,
+        EventKeys(wire, now),
+        OAuth(wire, redirect_url, now, random_value),
+        AppsApi(wire, now, random_value),
+    )
+
+
+def _keycloak(settings: Settings, client: httpx.AsyncClient) -> _Keycloak:
+    base, realm = settings.keycloak_base, settings.keycloak_realm
+    secret = settings.keycloak_client_secret.get_secret_value()
+    return _Keycloak(
+        KeycloakIdentityProviders(RealmConnection(base, realm, settings.keycloak_client_id, secret, client)),
+        KeycloakRealmKeys(base, realm, client),
+        KeycloakLogoutEndpoint(base, realm, client),
+        KeycloakLaunchClient(
+            browser_url=settings.keycloak_url,
+            base_url=base,
+            realm=realm,
+            client_id=settings.keycloak_launch_client_id,
+            client_secret=settings.keycloak_launch_client_secret.get_secret_value(),
+            redirect_uri=f"{settings.public_url}/launch/return",
+            client=client,
+        ),
+        f"{settings.keycloak_url}/realms/{realm}",
+    )
+
+
+def _worker(parts: _Parts) -> Worker:
+    stores = parts.stores
+    converge = Converge(
+        events=stores.events,
+        installations=stores.installations,
+        records=stores.provider_records,
+        tasks=stores.tasks,
+        providers=parts.keycloak.identity_providers,
+        deployment=Deployment(
+            instance=parts.instance, public_url=parts.settings.public_url, internal_url=parts.settings.internal_base
+        ),
+        app_names={app.id: app.name for app in parts.config.apps},
+        is_welcome=parts.is_welcome,
+        end_sessions=EndAccount(stores.sign_ons, parts.end_sessions, parts.now),
+    )
+    answer = Answer(stores.events, stores.installations, stores.provider_records, parts.talkdesk.apps, parts.is_welcome)
+    sign_out = SignOut(stores.logouts, stores.sign_ons, stores.tasks, parts.end_sessions, parts.now)
+    effects: dict[TaskKind, Effect] = {
+        TaskKind.CONVERGE: converge,
+        TaskKind.ANSWER: answer,
+        TaskKind.SIGN_OUT: sign_out,
+    }
+    return Worker(stores.tasks, effects, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
+
+
+def _app(parts: _Parts, worker: Worker) -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(EveryAnswer)
+    pages = Pages()
+    app.include_router(events_endpoint.router(_receive(parts, worker.wake)))
+    door = _door(parts)
+    to_keycloak = ToKeycloak(
+        door,
+        parts.stores.one_time_values,
+        parts.keycloak.launch_client,
+        f"{parts.settings.public_url}/talkdesk/launch",
+        parts.now,
+    )
+    start = StartLaunch(door, to_keycloak, parts.now)
+    app.include_router(launch_endpoint.router(start, _returning(parts, door), pages.outcome))
+    app.include_router(provider_endpoint.router(_provider(parts, pages, door, to_keycloak)))
+    app.include_router(health.router({"database": _ping_database(parts.stores)}))
+    _handle_errors(app, parts, pages)
+    return app
+
+
+def _receive(parts: _Parts, wake: Callable[[], None]) -> Receive:
+    return Receive(
+        keys=parts.talkdesk.event_keys,
+        events=parts.stores.events,
+        parser=Parser(parts.talkdesk.hosts.check, parts.talkdesk.hosts.check_gateway),
+        gateways=parts.talkdesk.hosts.gateway_roots,
+        apps=frozenset(app.id for app in parts.config.apps),
+        accounts=parts.listed_accounts,
+        wake=wake,
+    )
+
+
+def _door(parts: _Parts) -> Door:
+    apps = {
+        app.id: StartPage(app.name, with_issuer(app.start_url, parts.keycloak.realm_url)) for app in parts.config.apps
+    }
+    return Door(parts.stores.installations, parts.stores.provider_records, apps, parts.listed_accounts)
+
+
+def with_issuer(start_url: str, issuer: str) -> str:
+    """The start URL with `iss` (OpenID Connect Core 4), appended to a query that is there already."""
+    separator = "&" if urlsplit(start_url).query else "?"
+    return f"{start_url.rstrip('?')}{separator}{urlencode({'iss': issuer})}"
+
+
+def _returning(parts: _Parts, door: Door) -> ReturnFromKeycloak:
+    return ReturnFromKeycloak(
+        door=door,
+        one_time=parts.stores.one_time_values,
+        sign_ons=parts.stores.sign_ons,
+        keycloak=parts.keycloak.launch_client,
+        realm_keys=parts.keycloak.keys,
+        to_talkdesk=parts.to_talkdesk,
+        realm_issuer=parts.keycloak.realm_url,
+        client_id=parts.settings.keycloak_launch_client_id,
+        now=parts.now,
+    )
+
+
+def _provider(parts: _Parts, pages: Pages, door: Door, to_keycloak: ToKeycloak) -> provider_endpoint.Provider:
+    stores, talkdesk = parts.stores, parts.talkdesk.oauth
+    answer = AnswerKeycloak(stores.sign_ons, stores.one_time_values, parts.issuers, parts.now)
+    proven_launch = ProvenLaunch(
+        door, stores.one_time_values, stores.sign_ons, parts.end_sessions.one, to_keycloak, parts.now
+    )
+    return provider_endpoint.Provider(
+        authorize=Authorize(
+            installations=stores.installations,
+            providers=stores.provider_records,
+            one_time=stores.one_time_values,
+            to_talkdesk=parts.to_talkdesk,
+            answer=answer,
+            realm_url=parts.keycloak.realm_url,
+            now=parts.now,
+        ),
+        callback=Callback(
+            stores.installations, stores.one_time_values, talkdesk, stores.accounts, answer, proven_launch, parts.now
+        ),
+        token=Token(
+            installations=stores.installations,
+            one_time=stores.one_time_values,
+            sign_ons=stores.sign_ons,
+            client_auth=ClientAuthentication(parts.keycloak.keys, stores.one_time_values),
+            keys=parts.keys,
+            issuers=parts.issuers,
+            email_domains={
+                account.id: tuple(domain.lower() for domain in account.email_domains)
+                for account in parts.config.accounts
+            },
+            now=parts.now,
+        ),
+        keys=parts.keys,
+        issuers=parts.issuers,
+        find_installation=stores.installations.find_by_slug,
+        render=pages.outcome,
+    )
+
+
+def _handle_errors(app: FastAPI, parts: _Parts, pages: Pages) -> None:
+    apps = {each.id: each for each in parts.config.apps}
+    answer = FailurePages(parts.stores.failures, parts.stores.installations, apps, pages, parts.now)
+
+    async def sign_on_failed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SignOnFailed)
+        return await answer(error)
+
+    async def storage_failed(request: Request, error: Exception) -> Response:
+        log.error("the database can't be used", path=request.url.path, error=str(error))
+        sentence = "The sign-on service is not available right now."
+        return await answer(SignOnFailed(Stage.LAUNCH, "storage_unavailable", sentence, status=503, detail=str(error)))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("unexpected failure", path=request.url.path, exc_info=error)
+        sentence = "Something went wrong on our side."
+        return await answer(SignOnFailed(Stage.LAUNCH, "unexpected", sentence, status=500, detail=type(error).__name__))
+
+    app.add_exception_handler(SignOnFailed, sign_on_failed)
+    app.add_exception_handler(StorageError, storage_failed)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _ping_database(stores: Stores) -> Callable[[], Awaitable[None]]:
+    async def ping() -> None:
+        await stores.meta.instance_id()
+
+    return ping
+
+
+@asynccontextmanager
+async def _running(worker: Worker, stores: Stores, now: Clock) -> AsyncIterator[None]:
+    working = asyncio.create_task(worker.run())
+    sweeping = asyncio.create_task(_keep_house(stores, now))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        worker.stop()
+        await working
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+
+
+async def _keep_house(stores: Stores, now: Clock) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING.total_seconds())
+        try:
+            await stores.one_time_values.delete_expired(now())
+        except StorageError as error:
+            log.warning("expired values could not be deleted", error=str(error))

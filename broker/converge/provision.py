@@ -1,0 +1,126 @@
+"""Effect of the task `converge`: makes the realm what the facts about an installation say (design.md "Converge").
+
+Owns: order of the steps, in and out; generations of aliases; asking for the answers that are owed afterwards.
+Leaves to others: ending sessions (passed in), the answers themselves (`answer`), retries (the worker).
+
+Every step can be the last one before a crash; redone from the start, it ends in the same place.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from broker.converge import merge
+from broker.converge.desired import MAPPER_NAME, Deployment, desired_mapper, desired_provider
+from broker.errors import KeycloakError
+from broker.model.identity_provider import ProviderRecord, ProviderState
+from broker.model.installation import Installation
+from broker.model.names import AccountId, Alias, AppId, InstallationId
+from broker.model.task import Claim, Task, TaskKind
+from broker.ports import Events, IdentityProviders, Installations, Json, ProviderRecords, Tasks
+
+# A realm may hold leftovers of another broker under our next names, but not endlessly many.
+_MAX_LOST_ALIASES = 20
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Converge:
+    """Carries out the task `converge`."""
+
+    events: Events
+    installations: Installations
+    records: ProviderRecords
+    tasks: Tasks
+    providers: IdentityProviders
+    deployment: Deployment
+    app_names: Mapping[AppId, str]
+    is_welcome: Callable[[AccountId], bool]
+    """Whether the account may have an identity provider (setting `ACCOUNTS`)."""
+    end_sessions: Callable[[Installation], Awaitable[None]]
+    """Ends every sign-on through the installation; harmless when repeated."""
+
+    async def __call__(self, claim: Claim) -> None:
+        """Converge the installation that the task names. Raises KeycloakError, and what `end_sessions` raises."""
+        installation_id = InstallationId(claim.task.key)
+        # Read before the facts: an event that arrives meanwhile asks for a converge of its own, and must not be answered
+        # by this one, which knows nothing of it.
+        owed = await self.events.unanswered(installation_id)
+        installation = await self.installations.find(installation_id)
+        if installation is None:
+            log.warning("converge of an unknown installation", installation=installation_id)
+            return
+        if not installation.is_active:
+            await self.withdraw(installation)
+        elif self.is_welcome(installation.account):
+            await self.provision(installation)
+        for number, _ in owed:
+            await self.tasks.enqueue(Task(TaskKind.ANSWER, number))
+
+    async def provision(self, installation: Installation) -> None:
+        """See to it that the installation has one complete identity provider."""
+        for _ in range(_MAX_LOST_ALIASES):
+            record = await self.records.reserve(installation.id)
+            if await self._complete(installation, record):
+                if record.state is not ProviderState.LIVE:
+                    await self.records.mark_live(record.alias)
+                    log.info("identity provider is live", installation=installation.id, alias=record.alias)
+                return
+            # Deleted in the console, or somebody else's. An alias that was used once breaks its users if it comes again.
+            await self.records.mark_withdrawn(record.alias)
+            log.warning(
+                "identity provider is lost, taking the next alias", installation=installation.id, alias=record.alias
+            )
+        raise KeycloakError(f"installation {installation.id}: {_MAX_LOST_ALIASES} aliases in a row are somebody else's")
+
+    async def withdraw(self, installation: Installation) -> None:
+        """Sessions first, identity provider after: with it its sessions die, and no app would be told."""
+        record = await self.records.find_latest(installation.id)
+        if record is None:
+            return
+        ours = await self._find_ours(record.alias)
+        if ours is not None and not ours["enabled"]:
+            # Disabled (by an administrator, or never finished) it answers 500 to logout tokens while its sessions live on.
+            # Nobody signs on through it for that: its issuer is closed since the uninstall.
+            await self.providers.replace(merge.writable(ours) | {"enabled": True})
+        await self.end_sessions(installation)
+        if ours is not None:
+            await self.providers.delete(record.alias)
+        if record.state is not ProviderState.WITHDRAWN:
+            await self.records.mark_withdrawn(record.alias)
+            log.info("identity provider is withdrawn", installation=installation.id, alias=record.alias)
+
+    async def _complete(self, installation: Installation, record: ProviderRecord) -> bool:
+        """Bring the record's identity provider to what it should be; False where it is gone or not ours."""
+        app_name = self.app_names.get(installation.app, installation.app)
+        desired = desired_provider(installation, app_name, record.alias, self.deployment)
+        current = await self._create_or_find(record, desired)
+        if current is None:
+            return False
+        await self._ensure_mapper(record.alias)
+        wanted = merge.completed(merge.merged(current, desired))
+        if wanted != merge.writable(current):
+            await self.providers.replace(wanted)
+        return True
+
+    async def _create_or_find(self, record: ProviderRecord, desired: Json) -> Json | None:
+        if record.state is ProviderState.RESERVED:
+            new = merge.setting_up(desired)
+            if await self.providers.create(new):
+                return new
+        return await self._find_ours(record.alias)
+
+    async def _find_ours(self, alias: Alias) -> Json | None:
+        """What is there under the alias, if we made it; what is somebody else's is never touched."""
+        current = await self.providers.find(alias)
+        return current if current is not None and merge.is_ours(current, self.deployment.instance) else None
+
+    async def _ensure_mapper(self, alias: Alias) -> None:
+        desired = desired_mapper(alias)
+        current = next((found for found in await self.providers.mappers(alias) if found["name"] == MAPPER_NAME), None)
+        if current is None:
+            await self.providers.create_mapper(alias, desired)
+        elif (wanted := merge.merged_mapper(current, desired)) != current:
+            await self.providers.replace_mapper(alias, wanted)

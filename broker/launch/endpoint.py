@@ -1,0 +1,27 @@
+"""Routes of a launch."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from broker.launch.returning import ReturnFromKeycloak
+from broker.launch.start import StartLaunch
+from broker.model.outcome import Outcome
+
+Render = Callable[[Request, Outcome], Response]
+
+
+def router(start: StartLaunch, returning: ReturnFromKeycloak, render: Render) -> APIRouter:
+    """The routes."""
+    routes = APIRouter()
+
+    @routes.get("/talkdesk/launch")
+    async def launch(request: Request) -> Response:
+        return render(request, await start(request.query_params.multi_items()))
+
+    @routes.get("/launch/return")
+    async def launch_return(request: Request) -> Response:
+        return render(request, await returning(request.query_params.multi_items(), request.cookies))
+
+    return routes

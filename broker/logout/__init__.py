@@ -1,0 +1,1 @@
+"""LOGOUT IN: Talkdesk's sign-out reaches Keycloak, and through it every app."""

@@ -1,0 +1,59 @@
+"""What the browser holds for us: one `__Host-` cookie for each state, so that tabs don't overwrite each other.
+
+A state in a URL proves nothing about the browser that brings it (RFC 9700, 4.7); its cookie does. The database has only a hash of it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+PROOF_COOKIE = "__Host-tdp"
+"""Cookie of a person who was just proven at this browser, for the next authorization request."""
+
+_PREFIX = "__Host-tdb-"
+_CAP = 12
+"""Most of our cookies in one browser: a page full of frames must not fill its header."""
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """A cookie of this browser, host-only, `Secure`, `HttpOnly`, `SameSite=Lax`."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Without the value."""
+        return f"Cookie({self.name!r})"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What the database keeps about the cookie."""
+
+    name: str
+    digest: str
+
+    def matches(self, cookies: Mapping[str, str]) -> bool:
+        """Whether these cookies come from the browser that was bound."""
+        return hmac.compare_digest(_digest(cookies.get(self.name, "")), self.digest)
+
+
+def bind(now: datetime) -> tuple[Cookie, Binding]:
+    """A new cookie and what is kept of it. The name starts with the time, so that the oldest can be told."""
+    name = f"{_PREFIX}{int(now.timestamp()):010x}-{secrets.token_hex(6)}"
+    value = secrets.token_urlsafe(24)
+    return Cookie(name, value), Binding(name, _digest(value))
+
+
+def surplus(cookies: Mapping[str, str]) -> Sequence[str]:
+    """Names of our oldest cookies that have to go so that one more fits."""
+    ours = sorted(name for name in cookies if name.startswith(_PREFIX))
+    return ours[: max(0, len(ours) - _CAP + 1)]
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""KEYCLOAK → US → TALKDESK → US → KEYCLOAK: one OpenID provider per installation, in front of Talkdesk."""

@@ -1,0 +1,66 @@
+"""The answer to Keycloak's authorization request: a sign-on, and a code for it (OpenID Connect Core 3.1.2.5, RFC 9207)."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from broker.errors import SignOnFailed
+from broker.issuer.identifier import Issuers
+from broker.model.authorization import AuthorizationRequest, Proven
+from broker.model.failure import Stage
+from broker.model.installation import Installation
+from broker.model.names import username_of
+from broker.model.outcome import Redirect
+from broker.model.pkce import random_value
+from broker.model.sign_on import SignOn, SignOnState
+from broker.ports import Clock, OneTimeKind, OneTimeValues, SignOns
+
+CODE_LIFETIME = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class AnswerKeycloak:
+    """Vouches for a proven person."""
+
+    sign_ons: SignOns
+    one_time: OneTimeValues
+    issuers: Issuers
+    now: Clock
+
+    async def __call__(
+        self,
+        installation: Installation,
+        request: AuthorizationRequest,
+        proven: Proven,
+        *,
+        clear_cookie: str | None = None,
+    ) -> Redirect:
+        """Back to Keycloak with a code. Raises SignOnFailed where the person was signed out meanwhile."""
+        now = self.now()
+        sign_on = SignOn(
+            id=random_value(),
+            sid=random_value(),
+            installation=installation.id,
+            person=proven.person,
+            sub=username_of(proven.person.account, proven.person.user),
+            begun_at=proven.begun_at,
+            created_at=now,
+            state=SignOnState.PROVEN,
+            alias=None,
+        )
+        if not await self.sign_ons.save(sign_on) or not await self.sign_ons.advance(
+            sign_on.id, SignOnState.CODE_ISSUED, request.alias
+        ):
+            raise SignOnFailed(
+                Stage.CALLBACK,
+                "signed_out_meanwhile",
+                "You signed out of Talkdesk while the app was opening.",
+                status=403,
+                installation=installation.id,
+            )
+        code = random_value()
+        # The name is needed for the ID token and kept nowhere else.
+        content = {"sign_on": sign_on.id, "name": proven.person.name, "request": asdict(request)}
+        await self.one_time.save(OneTimeKind.CODE, code, content, now + CODE_LIFETIME)
+        answer = {"code": code, "state": request.state, "iss": self.issuers.identifier(installation.slug)}
+        return Redirect(f"{request.redirect_uri}?{urlencode(answer)}", clear_cookie=clear_cookie)

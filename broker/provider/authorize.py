@@ -1,0 +1,108 @@
+"""Authorization endpoint of an issuer (OpenID Connect Core 3.1.2): ordered checks, client and redirect URI first.
+
+Every error ends on our own page. Sent back to Keycloak it would become Keycloak's password form, where nobody can help the agent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from broker.errors import SignOnFailed
+from broker.model.authorization import AuthorizationRequest, Proven
+from broker.model.browser import PROOF_COOKIE
+from broker.model.failure import Stage
+from broker.model.identity_provider import ProviderState
+from broker.model.installation import Installation
+from broker.model.names import Alias, Slug, client_id_of
+from broker.model.outcome import Outcome
+from broker.model.pkce import is_challenge
+from broker.ports import Clock, Installations, OneTimeKind, OneTimeValues, ProviderRecords
+from broker.provider.answer import AnswerKeycloak
+from broker.to_talkdesk import ToTalkdesk
+
+_LONGEST = 4000
+"""Longest parameter that is taken, in characters; Keycloak's state is long, but not that long."""
+
+
+@dataclass(frozen=True)
+class Authorize:
+    """Takes Keycloak's request, and sends the browser on to Talkdesk to prove who it is."""
+
+    installations: Installations
+    providers: ProviderRecords
+    one_time: OneTimeValues
+    to_talkdesk: ToTalkdesk
+    answer: AnswerKeycloak
+    realm_url: str
+    """The realm as browsers see it."""
+    now: Clock
+
+    async def __call__(self, slug: Slug, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]) -> Outcome:
+        """Where the browser goes next. Raises SignOnFailed."""
+        installation = await self._installation(slug)
+        request = await self._checked(installation, parameters)
+        proven = await self._proof_of(installation, cookies)
+        if proven:
+            return await self.answer(installation, request, proven, clear_cookie=PROOF_COOKIE)
+        return await self.to_talkdesk(installation, request, Stage.AUTHORIZE)
+
+    async def _installation(self, slug: Slug) -> Installation:
+        installation = await self.installations.find_by_slug(slug)
+        if installation is None:
+            raise SignOnFailed(
+                Stage.AUTHORIZE, "installation_unknown", "This app is not set up for your account.", status=404
+            )
+        if not installation.is_active or installation.credentials is None:
+            raise SignOnFailed(
+                Stage.AUTHORIZE,
+                "installation_inactive",
+                "This app was removed from your Talkdesk account.",
+                status=403,
+                installation=installation.id,
+            )
+        return installation
+
+    async def _checked(self, installation: Installation, parameters: Sequence[tuple[str, str]]) -> AuthorizationRequest:
+        given = dict(parameters)
+
+        def require(holds: bool, reason: str) -> None:
+            if not holds:
+                raise SignOnFailed(
+                    Stage.AUTHORIZE,
+                    reason,
+                    "The sign-on service sent a request that can't be answered.",
+                    installation=installation.id,
+                )
+
+        require(len(given) == len(parameters), "parameter_twice")
+        require(all(len(value) <= _LONGEST for value in given.values()), "parameter_too_long")
+        require(given.get("client_id") == client_id_of(installation.slug), "client_unknown")
+        alias = await self._alias(installation)
+        redirect_uri = f"{self.realm_url}/broker/{alias}/endpoint"
+        require(alias is not None and given.get("redirect_uri") == redirect_uri, "redirect_uri_unknown")
+        require("request" not in given and "request_uri" not in given, "request_object_not_supported")
+        require(given.get("response_type") == "code", "response_type_not_supported")
+        require(given.get("response_mode", "query") == "query", "response_mode_not_supported")
+        require("openid" in given.get("scope", "").split(), "scope_without_openid")
+        require("none" not in given.get("prompt", "").split(), "prompt_none_not_supported")
+        require(bool(given.get("state")), "state_missing")
+        require(given.get("code_challenge_method") == "S256", "pkce_missing")
+        require(is_challenge(given.get("code_challenge", "")), "pkce_missing")
+        return AuthorizationRequest(
+            client_id=given["client_id"],
+            redirect_uri=redirect_uri,
+            alias=alias or Alias(""),
+            state=given["state"],
+            nonce=given.get("nonce"),
+            code_challenge=given["code_challenge"],
+        )
+
+    async def _alias(self, installation: Installation) -> Alias | None:
+        record = await self.providers.find_latest(installation.id)
+        return record.alias if record and record.state is not ProviderState.WITHDRAWN else None
+
+    async def _proof_of(self, installation: Installation, cookies: Mapping[str, str]) -> Proven | None:
+        value = cookies.get(PROOF_COOKIE)
+        if not value:
+            return None
+        content = await self.one_time.consume(OneTimeKind.PROOF, f"{installation.id} {value}", self.now())
+        return Proven.from_json(content) if content else None

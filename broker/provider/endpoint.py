@@ -1,0 +1,84 @@
+"""Routes of the issuers and of Talkdesk's one redirect URL."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from broker.errors import KeycloakError, OAuthError
+from broker.issuer.identifier import Issuers
+from broker.issuer.keys import SigningKeys
+from broker.model.installation import Installation
+from broker.model.names import Slug
+from broker.model.outcome import Outcome
+from broker.provider.authorize import Authorize
+from broker.provider.callback import Callback
+from broker.provider.discovery import discovery_document
+from broker.provider.token import Token
+
+Render = Callable[[Request, Outcome], Response]
+
+_MAX_FORM_BYTES = 64 * 1024
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What the routes need."""
+
+    authorize: Authorize
+    callback: Callback
+    token: Token
+    keys: SigningKeys
+    issuers: Issuers
+    find_installation: Callable[[Slug], Awaitable[Installation | None]]
+    render: Render
+
+
+def router(provider: Provider) -> APIRouter:
+    """The routes."""
+    routes = APIRouter()
+
+    @routes.get("/oidc/jwks")
+    async def jwks() -> Response:
+        return JSONResponse(provider.keys.public_set(), headers={"Cache-Control": "public, max-age=300"})
+
+    @routes.get("/oidc/{slug}/.well-known/openid-configuration")
+    async def configuration(slug: Slug) -> Response:
+        if await provider.find_installation(slug) is None:
+            return JSONResponse({"error": "not_found"}, status_code=404)
+        document = discovery_document(provider.issuers, slug)
+        return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
+
+    @routes.get("/oidc/{slug}/authorize")
+    async def authorize(slug: Slug, request: Request) -> Response:
+        outcome = await provider.authorize(slug, request.query_params.multi_items(), request.cookies)
+        return provider.render(request, outcome)
+
+    @routes.post("/oidc/{slug}/token")
+    async def token(slug: Slug, request: Request) -> Response:
+        try:
+            return JSONResponse(await provider.token(slug, await _form(request)), headers=_NO_STORE)
+        except OAuthError as error:
+            content = {"error": error.reason, "error_description": str(error)}
+            return JSONResponse(content, status_code=error.status, headers=_NO_STORE)
+        except KeycloakError:
+            content = {"error": "temporarily_unavailable", "error_description": "the realm's keys can't be read"}
+            return JSONResponse(content, status_code=503, headers=_NO_STORE)
+
+    @routes.get("/talkdesk/callback")
+    async def callback(request: Request) -> Response:
+        outcome = await provider.callback(request.query_params.multi_items(), request.cookies)
+        return provider.render(request, outcome)
+
+    return routes
+
+
+async def _form(request: Request) -> list[tuple[str, str]]:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
+    if int(request.headers.get("content-length") or _MAX_FORM_BYTES + 1) > _MAX_FORM_BYTES:
+        raise OAuthError("invalid_request", "the body is too big, or does not say its size")
+    form = await request.form()
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]

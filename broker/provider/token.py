@@ -1,0 +1,96 @@
+"""Token endpoint of an issuer (OpenID Connect Core 3.1.3): a code becomes an ID token. Nothing here leaves the machine but the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from broker.errors import OAuthError
+from broker.issuer.id_token import Notes, id_token_claims
+from broker.issuer.identifier import Issuers
+from broker.issuer.keys import SigningKeys
+from broker.model.authorization import AuthorizationRequest
+from broker.model.installation import Installation
+from broker.model.names import AccountId, Slug, client_id_of
+from broker.model.pkce import random_value, verifies
+from broker.model.sign_on import SignOn, SignOnState
+from broker.ports import Clock, Installations, Json, OneTimeKind, OneTimeValues, SignOns
+from broker.provider.client_auth import ClientAuthentication
+
+ACCESS_TOKEN_LIFETIME_S = 60
+
+
+@dataclass(frozen=True)
+class Token:
+    """Redeems codes."""
+
+    installations: Installations
+    one_time: OneTimeValues
+    sign_ons: SignOns
+    client_auth: ClientAuthentication
+    keys: SigningKeys
+    issuers: Issuers
+    email_domains: dict[AccountId, tuple[str, ...]]
+    """Domains for whose addresses an account's Talkdesk may vouch."""
+    now: Clock
+
+    async def __call__(self, slug: Slug, form: Sequence[tuple[str, str]]) -> Json:
+        """The token answer. Raises OAuthError, KeycloakError."""
+        given = dict(form)
+        if len(given) != len(form):
+            raise OAuthError("invalid_request", "a parameter came twice")
+        installation = await self.installations.find_by_slug(slug)
+        if installation is None:
+            raise OAuthError("invalid_client", "there is no such issuer", status=401)
+        client_id = client_id_of(slug)
+        audiences = (self.issuers.token_endpoint(slug), self.issuers.identifier(slug))
+        await self.client_auth.authenticate(given, client_id=client_id, audiences=audiences, now=self.now())
+        if given.get("grant_type") != "authorization_code":
+            raise OAuthError("unsupported_grant_type", "only authorization_code is supported")
+        sign_on, request = await self._redeem(given, client_id)
+        if not installation.is_active or sign_on.installation != installation.id:
+            raise OAuthError("invalid_grant", "the installation is not active")
+        return await self._answer(installation, sign_on, request)
+
+    async def _redeem(self, given: dict[str, str], client_id: str) -> tuple[SignOn, AuthorizationRequest]:
+        code = given.get("code")
+        content = await self.one_time.consume(OneTimeKind.CODE, code, self.now()) if code else None
+        if content is None:
+            raise OAuthError("invalid_grant", "the code is unknown, expired or used")
+        request = AuthorizationRequest(**content["request"])
+        if request.client_id != client_id or given.get("redirect_uri") != request.redirect_uri:
+            raise OAuthError("invalid_grant", "the code was issued to another client or redirect URI")
+        if not verifies(given.get("code_verifier", ""), request.code_challenge):
+            raise OAuthError("invalid_grant", "the code verifier does not fit")
+        sign_on = await self.sign_ons.find(content["sign_on"])
+        if sign_on is None or not await self.sign_ons.advance(sign_on.id, SignOnState.REDEEMED):
+            raise OAuthError("invalid_grant", "the sign-on has ended")
+        return replace(sign_on, person=replace(sign_on.person, name=content["name"])), request
+
+    async def _answer(self, installation: Installation, sign_on: SignOn, request: AuthorizationRequest) -> Json:
+        notes = Notes(
+            account_name=installation.account_name,
+            apps=await self.installations.active_apps(installation.account),
+            email_verified=self._is_verified(installation.account, sign_on.person.email),
+        )
+        claims = id_token_claims(
+            sign_on,
+            installation,
+            notes,
+            issuer=self.issuers.identifier(installation.slug),
+            client_id=request.client_id,
+            nonce=request.nonce,
+            now=self.now(),
+        )
+        return {
+            # Keycloak wants one; there is nothing to be had for it.
+            "access_token": random_value(),
+            "token_type": "Bearer",
+            "expires_in": ACCESS_TOKEN_LIFETIME_S,
+            "scope": "openid",
+            "id_token": self.keys.sign(claims, "JWT"),
+            # Keycloak before 26.7 takes the session id from here.
+            "session_state": sign_on.sid,
+        }
+
+    def _is_verified(self, account: AccountId, email: str | None) -> bool:
+        domain = (email or "").rpartition("@")[2].lower()
+        return bool(domain) and domain in self.email_domains.get(account, ())

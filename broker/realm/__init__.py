@@ -1,0 +1,1 @@
+"""Adapter to Keycloak: everything that knows its wire. python-keycloak is used here only."""

@@ -1,0 +1,84 @@
+"""In-memory twin of the realm's identity providers: behaves as Keycloak does as far as the port shows it."""
+
+import uuid
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from broker.errors import KeycloakError
+from broker.model.names import Alias
+from broker.ports import Json
+
+
+@dataclass
+class InMemoryIdentityProviders:
+    """A realm of identity providers; `writes` lists every call that was meant to change something."""
+
+    writes: list[str] = field(default_factory=list)
+    _providers: dict[str, Json] = field(default_factory=dict)
+    _mappers: dict[str, dict[str, Json]] = field(default_factory=dict)
+
+    async def find(self, alias: Alias) -> Json | None:
+        """The representation; None if there is none."""
+        return deepcopy(self._providers.get(alias))
+
+    async def create(self, representation: Json) -> bool:
+        """False where the alias is taken."""
+        alias = representation["alias"]
+        self.writes.append(f"create {alias}")
+        if alias in self._providers:
+            return False
+        self._providers[alias] = _stored(representation) | {
+            "internalId": str(uuid.uuid4()),
+            "types": ["USER_AUTHENTICATION"],
+        }
+        self._mappers[alias] = {}
+        return True
+
+    async def replace(self, representation: Json) -> None:
+        """Replace all of it, as Keycloak's PUT does."""
+        alias = representation["alias"]
+        self.writes.append(f"replace {alias}")
+        if "types" in representation or "internalId" in representation:
+            raise KeycloakError(f"replace identity provider {alias}: read-only fields were sent", status=400)
+        kept = {name: self._get(alias)[name] for name in ("internalId", "types")}
+        self._providers[alias] = _stored(representation) | kept
+
+    async def delete(self, alias: Alias) -> None:
+        """Gone afterwards, also if it was gone before."""
+        self.writes.append(f"delete {alias}")
+        self._providers.pop(alias, None)
+        self._mappers.pop(alias, None)
+
+    async def mappers(self, alias: Alias) -> Sequence[Json]:
+        """Its mappers."""
+        self._get(alias)
+        return deepcopy(list(self._mappers[alias].values()))
+
+    async def create_mapper(self, alias: Alias, mapper: Json) -> None:
+        """Add one."""
+        self.writes.append(f"create mapper of {alias}")
+        self._get(alias)
+        if any(other["name"] == mapper["name"] for other in self._mappers[alias].values()):
+            raise KeycloakError(f"create mapper of {alias}: its name is taken", status=400)
+        number = str(uuid.uuid4())
+        self._mappers[alias][number] = deepcopy(mapper) | {"id": number}
+
+    async def replace_mapper(self, alias: Alias, mapper: Json) -> None:
+        """Replace one; `mapper` holds its `id`."""
+        self.writes.append(f"replace mapper of {alias}")
+        self._get(alias)
+        if mapper["id"] not in self._mappers[alias]:
+            raise KeycloakError(f"replace mapper of {alias}: there is none of this id", status=404)
+        self._mappers[alias][mapper["id"]] = deepcopy(mapper)
+
+    def _get(self, alias: str) -> Json:
+        if alias not in self._providers:
+            raise KeycloakError(f"identity provider {alias}: there is none", status=404)
+        return self._providers[alias]
+
+
+def _stored(representation: Json) -> Json:
+    stored = deepcopy(representation)
+    stored["config"] = {name: value for name, value in stored.get("config", {}).items() if value not in ("", None)}
+    return stored

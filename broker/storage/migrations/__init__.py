@@ -1,0 +1,1 @@
+"""One history of the schema for all databases, run by `broker.storage.database.upgrade`."""

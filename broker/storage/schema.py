@@ -1,0 +1,206 @@
+"""Tables. Each change here has a migration in `migrations`; a test compares the two.
+
+Every query of a request goes by an index: nothing in a request grows with the number of installations. Columns that are said to be
+sealed hold what `sealing` makes; times are milliseconds since the epoch.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept as milliseconds since the epoch; what is finer is cut off."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        return None if value is None else (value - _EPOCH) // _MILLISECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else _EPOCH + value * _MILLISECOND
+
+
+# Only INTEGER counts up by itself on SQLite.
+_Number = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("app_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    # '' where the event names none: NULL would be different from itself, and the same event twice no duplicate.
+    Column("installation_id", Text, nullable=False),
+    Column("account_id", Text),
+    Column("created_at", Instant),
+    Column("received_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", LargeBinary),  # sealed; NULL once erased
+    Column("answer", Text),
+    UniqueConstraint("event_id", "app_id", "type", "installation_id"),
+    Index(None, "installation_id"),
+    sqlite_autoincrement=True,  # a number is the key of a task: never used twice
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("app_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Index(None, "account_id"),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("event", ForeignKey("event.number"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("installation_id", ForeignKey("installation.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("credentials", LargeBinary),  # sealed; NULL where there are none, or they are erased
+    Index(None, "installation_id"),
+)
+
+user_logout = Table(
+    "user_logout",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("event", ForeignKey("event.number"), nullable=False),
+    Column("installation_id", ForeignKey("installation.id"), nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("email", Text),  # in lower case
+    Column("created_at", Instant, nullable=False),
+    Index(None, "account_id", "user_id", "created_at"),
+    Index(None, "account_id", "email", "created_at"),
+    sqlite_autoincrement=True,
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease", Integer, nullable=False),  # counts claims, so that a former lease is told from the present one
+    Column("owner", Text),
+    Column("lease_until", BigInteger),
+    Column("error", Text),
+    Index(None, "state", "kind", "due_at"),
+    Index(None, "state", "due_at"),
+    Index(None, "state", "lease_until"),
+)
+
+identity_provider = Table(
+    "identity_provider",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    Column("installation_id", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("was_live", Boolean, nullable=False),
+    UniqueConstraint("installation_id", "generation"),
+)
+
+one_time = Table(
+    "one_time",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),  # SHA-256 of the value
+    Column("content", LargeBinary, nullable=False),  # sealed
+    Column("expires_at", Instant, nullable=False),
+    Column("is_consumed", Boolean, nullable=False),
+    Index(None, "expires_at"),
+)
+
+sign_on = Table(
+    "sign_on",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sid", Text, nullable=False, unique=True),
+    Column("installation_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("email", Text),  # in lower case
+    Column("sub", Text, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("alias", Text),
+    Column("is_told", Boolean, nullable=False),  # Keycloak knows that it has ended
+    Index(None, "account_id", "user_id", "begun_at"),
+    Index(None, "account_id", "email", "begun_at"),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id_source", Text, nullable=False),
+)
+
+issuer_key = Table(
+    "issuer_key",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kid", Text, nullable=False, unique=True),
+    Column("jwk", LargeBinary, nullable=False),  # sealed
+)
+
+failure = Table(
+    "failure",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("installation", Text),
+    Column("hint", Text),
+    Column("upstream_status", Integer),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

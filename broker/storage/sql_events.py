@@ -1,0 +1,154 @@
+"""Events and the facts that they state, written together with the tasks that follow.
+
+Facts are added and never changed, but for one thing: the credentials of an installation that is gone are erased.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from broker.model.event import Event, EventKey, EventState
+from broker.model.facts import Fact, LoggedOut
+from broker.model.names import AppId, EventId, InstallationId, slug_of
+from broker.model.task import Task, TaskKind
+from broker.ports import Clock, Receipt
+from broker.storage import schema
+from broker.storage.database import Database
+from broker.storage.dialects import insert_new
+from broker.storage.fact_rows import fact_values, logout_values
+from broker.storage.sealing import Sealer, place_of
+from broker.storage.sql_tasks import enqueue
+
+_EVENT_KEY = ("event_id", "app_id", "type", "installation_id")
+_OWED_AN_ANSWER = ("app.installed", "app.uninstalled")
+
+
+class _OtherOwner(Exception):
+    """Rolls the transaction back."""
+
+
+class SqlEvents:
+    """Port `Events`."""
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        """Bodies are sealed; the clock says when an event was received."""
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+
+    async def receive(self, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]) -> Receipt:
+        """As the port says. What states nothing (unreadable, unknown) claims no installation either: only the event is kept."""
+        if any(fact.installation != event.key.installation for fact in facts):
+            raise ValueError("a fact is about another installation than its event")
+        row = self._event_values(event)
+
+        def work(connection: Connection) -> Receipt:
+            if not insert_new(connection, schema.event, _EVENT_KEY, row):
+                return Receipt.DUPLICATE
+            number = _number_of(connection, event.key)
+            for fact in facts:
+                _hold_owner(connection, fact, event.key.app)
+            logouts = _add_facts(connection, number, facts, self._sealer)
+            for task in _tasks_of(tasks, event.key, number, logouts):
+                enqueue(connection, task)
+            return Receipt.NEW
+
+        try:
+            return await self._database.write(work)
+        except _OtherOwner:
+            return Receipt.OTHER_OWNER
+
+    async def unanswered(self, installation: InstallationId) -> Sequence[tuple[str, EventKey]]:
+        """As the port says."""
+        query = (
+            select(schema.event)
+            .where(
+                schema.event.c.installation_id == installation,
+                schema.event.c.type.in_(_OWED_AN_ANSWER),
+                schema.event.c.state == EventState.TAKEN.value,
+                schema.event.c.answer.is_(None),
+            )
+            .order_by(schema.event.c.created_at, schema.event.c.number)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [(str(row.number), _key_of(row)) for row in rows]
+
+    async def get(self, number: str) -> tuple[EventKey, datetime | None]:
+        """As the port says."""
+        query = select(schema.event).where(schema.event.c.number == _parse_number(number))
+        row = await self._database.read(lambda connection: connection.execute(query).first())
+        if row is None:
+            raise KeyError(number)
+        return _key_of(row), row.created_at
+
+    async def mark_answered(self, number: str, answer: str) -> None:
+        """As the port says."""
+        change = update(schema.event).where(schema.event.c.number == _parse_number(number)).values(answer=answer)
+        await self._database.write(lambda connection: connection.execute(change))
+
+    def _event_values(self, event: Event) -> dict[str, Any]:
+        key = _key_values(event.key)
+        return {
+            **key,
+            "account_id": event.account,
+            "created_at": event.created_at,
+            "received_at": self._clock(),
+            "state": event.state.value,
+            "body": self._sealer.seal(event.body, place=place_of("event", "body", *key.values())),
+        }
+
+
+def _key_values(key: EventKey) -> dict[str, str]:
+    return {"event_id": key.event, "app_id": key.app, "type": key.type, "installation_id": key.installation or ""}
+
+
+def _key_of(row: Row[Any]) -> EventKey:
+    installation = InstallationId(row.installation_id) if row.installation_id else None
+    return EventKey(EventId(row.event_id), AppId(row.app_id), row.type, installation)
+
+
+def _parse_number(number: str) -> int:
+    return int(number) if number.isascii() and number.isdecimal() else -1  # rows count from 1
+
+
+def _number_of(connection: Connection, key: EventKey) -> int:
+    query = select(schema.event.c.number).filter_by(**_key_values(key))
+    number: int = connection.execute(query).scalar_one()
+    return number
+
+
+def _hold_owner(connection: Connection, fact: Fact, app: AppId) -> None:
+    """Fix the installation's app and account, or see that they are the same as ever."""
+    owner = {"app_id": app, "account_id": fact.account}
+    row = {"id": fact.installation, "slug": slug_of(fact.installation), **owner}
+    if insert_new(connection, schema.installation, ("id",), row):
+        return
+    query = select(schema.installation.c.app_id, schema.installation.c.account_id).filter_by(id=fact.installation)
+    if connection.execute(query).one()._asdict() != owner:
+        raise _OtherOwner
+
+
+def _add_facts(connection: Connection, number: int, facts: Sequence[Fact], sealer: Sealer) -> Sequence[int]:
+    """Keep the facts; numbers of the logouts among them."""
+    logouts = []
+    for position, fact in enumerate(facts):
+        if isinstance(fact, LoggedOut):
+            added = insert(schema.user_logout).values(logout_values(number, fact))
+            logouts.append(connection.execute(added.returning(schema.user_logout.c.number)).scalar_one())
+        else:
+            connection.execute(insert(schema.fact), fact_values(number, position, fact, sealer))
+    return logouts
+
+
+def _tasks_of(kinds: Sequence[TaskKind], key: EventKey, number: int, logouts: Sequence[int]) -> Iterator[Task]:
+    for kind in kinds:
+        if kind is TaskKind.SIGN_OUT:
+            yield from (Task(kind, f"{logout}#1") for logout in logouts)
+        elif kind is TaskKind.ANSWER:
+            yield Task(kind, str(number))
+        else:
+            if key.installation is None:
+                raise ValueError("an event without an installation has nothing to converge")
+            yield Task(kind, key.installation)

@@ -1,0 +1,78 @@
+"""One-time values: states, codes, proofs, and the `jti` of assertions that were taken.
+
+Kept as a hash: who reads the database can't bring a value back that is on its way through a browser.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from broker.ports import Json, OneTimeKind
+from broker.storage.database import Database
+from broker.storage.dialects import insert_new
+from broker.storage.schema import one_time as table
+from broker.storage.sealing import Sealer, place_of
+
+
+class SqlOneTimeValues:
+    """Port `OneTimeValues`."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        """Contents are sealed."""
+        self._database = database
+        self._sealer = sealer
+
+    async def save(self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime) -> bool:
+        """As the port says; one that was used, or has expired, is known until it is deleted."""
+        digest = _digest(value)
+        sealed = self._sealer.seal(json.dumps(content).encode(), place=_place(kind, digest))
+        row = {
+            "kind": kind.value,
+            "digest": digest,
+            "content": sealed,
+            "expires_at": expires_at,
+            "is_consumed": False,
+        }
+        return await self._database.write(lambda connection: insert_new(connection, table, ("kind", "digest"), row))
+
+    async def find(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """As the port says."""
+        query = select(table.c.content).where(*_is_usable(kind, value, now))
+        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(query)))
+
+    async def consume(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """As the port says."""
+        # One statement tests and marks, so that of two consumers at once the second finds it marked.
+        use = update(table).where(*_is_usable(kind, value, now)).values(is_consumed=True).returning(table.c.content)
+        return self._open(kind, value, await self._database.write(lambda connection: connection.scalar(use)))
+
+    async def delete_expired(self, now: datetime) -> int:
+        """As the port says."""
+        forget = delete(table).where(table.c.expires_at <= now)
+        return await self._database.write(lambda connection: connection.execute(forget).rowcount)
+
+    def _open(self, kind: OneTimeKind, value: str, sealed: bytes | None) -> Json | None:
+        if sealed is None:
+            return None
+        content: Json = json.loads(self._sealer.open(sealed, place=_place(kind, _digest(value))))
+        return content
+
+
+def _is_usable(kind: OneTimeKind, value: str, now: datetime) -> Sequence[ColumnElement[bool]]:
+    return (
+        table.c.kind == kind.value,
+        table.c.digest == _digest(value),
+        ~table.c.is_consumed,
+        table.c.expires_at > now,
+    )
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _place(kind: OneTimeKind, digest: str) -> str:
+    return place_of("one_time", "content", kind.value, digest)

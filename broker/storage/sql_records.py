@@ -1,0 +1,78 @@
+"""Small records: what is remembered of accounts, failed sign-ons, and this deployment."""
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, insert, select
+
+from broker.model.failure import Failure, Stage
+from broker.model.names import AccountId
+from broker.storage import schema
+from broker.storage.database import Database
+from broker.storage.dialects import insert_new
+
+_INSTANCE_ID = "instance_id"
+
+
+class SqlAccounts:
+    """Port `Accounts`."""
+
+    def __init__(self, database: Database) -> None:
+        """Accounts in this database."""
+        self._database = database
+
+    async def user_id_source(self, account: AccountId, offered: str) -> str:
+        """As the port says."""
+        query = select(schema.account.c.user_id_source).where(schema.account.c.id == account)
+        row = {"id": account, "user_id_source": offered}
+        return await _first_said(self._database, schema.account, row, query)
+
+
+class SqlMeta:
+    """Port `Meta`."""
+
+    def __init__(self, database: Database) -> None:
+        """Facts about this database."""
+        self._database = database
+
+    async def instance_id(self) -> str:
+        """As the port says."""
+        query = select(schema.meta.c.value).where(schema.meta.c.key == _INSTANCE_ID)
+        row = {"key": _INSTANCE_ID, "value": secrets.token_hex(16)}
+        return await _first_said(self._database, schema.meta, row, query)
+
+
+class SqlFailures:
+    """Port `Failures`."""
+
+    def __init__(self, database: Database) -> None:
+        """Failures in this database."""
+        self._database = database
+
+    async def save(self, failure: Failure) -> None:
+        """As the port says."""
+        row = {**vars(failure), "stage": failure.stage.value}
+        await self._database.write(lambda connection: connection.execute(insert(schema.failure), row))
+
+    async def find(self, reference: str) -> Failure | None:
+        """As the port says."""
+        query = select(schema.failure).where(schema.failure.c.reference == reference)
+        row = await self._database.read(lambda connection: connection.execute(query).first())
+        return None if row is None else _failure_of(row)
+
+
+async def _first_said(database: Database, table: Table, row: dict[str, Any], query: Select[str]) -> str:
+    """What the query finds; where it finds nothing, this row is kept first. Of several at once all get the same."""
+    found = await database.read(lambda connection: connection.scalar(query))
+    if found is not None:
+        return found
+
+    def work(connection: Connection) -> str:
+        insert_new(connection, table, tuple(column.name for column in table.primary_key), row)
+        return connection.execute(query).scalar_one()
+
+    return await database.write(work)
+
+
+def _failure_of(row: Row[Any]) -> Failure:
+    return Failure(**{**row._asdict(), "stage": Stage(row.stage)})

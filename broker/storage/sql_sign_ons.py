@@ -1,0 +1,155 @@
+"""Sign-ons that we vouched for, and which of them Keycloak may still hold.
+
+Keeping a sign-on and keeping a `user.logout` never overlap (a database write runs alone), so a sign-on is either refused by the logout
+or found by the task that follows from it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, insert, or_, select, update
+
+from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
+from broker.model.sign_on import Person, SignOn, SignOnState
+from broker.storage.database import Database
+from broker.storage.schema import sign_on as table
+from broker.storage.schema import user_logout as logout
+
+_ORDER = tuple(SignOnState)
+
+
+class SqlSignOns:
+    """Port `SignOns`. A person's name is not kept, and the address only in lower case, to find them by it."""
+
+    def __init__(self, database: Database) -> None:
+        """Sign-ons in this database."""
+        self._database = database
+
+    async def save(self, sign_on: SignOn) -> bool:
+        """As the port says."""
+
+        def work(connection: Connection) -> bool:
+            if connection.scalar(select(exists().where(*_ends(sign_on)))):
+                return False
+            connection.execute(insert(table), _values(sign_on))
+            return True
+
+        return await self._database.write(work)
+
+    async def find(self, sign_on_id: str) -> SignOn | None:
+        """As the port says."""
+        found = await self._select(table.c.id == sign_on_id)
+        return found[0] if found else None
+
+    async def advance(self, sign_on_id: str, state: SignOnState, alias: Alias | None = None) -> bool:
+        """As the port says."""
+        earlier = [former.value for former in _ORDER[: _ORDER.index(state)]]
+        change = (
+            update(table)
+            .where(table.c.id == sign_on_id, table.c.state.in_(earlier))
+            .values(state=state.value, alias=func.coalesce(alias, table.c.alias))
+        )
+        return await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
+
+    async def of_person(self, account: AccountId, user: TalkdeskUserId, up_to: datetime) -> Sequence[SignOn]:
+        """As the port says."""
+        return await self._select(*_is_person(account, user), *_may_live(up_to))
+
+    async def of_account(self, account: AccountId, up_to: datetime) -> Sequence[SignOn]:
+        """As the port says."""
+        return await self._select(table.c.account_id == account, *_may_live(up_to))
+
+    async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
+        """As the port says."""
+        query = (
+            select(table.c.user_id)
+            .where(table.c.account_id == account, table.c.email == email.lower())
+            .order_by(table.c.begun_at.desc(), table.c.created_at.desc())
+            .limit(1)
+        )
+        user = await self._database.read(lambda connection: connection.scalar(query))
+        return None if user is None else TalkdeskUserId(user)
+
+    async def is_known(self, account: AccountId, user: TalkdeskUserId) -> bool:
+        """As the port says."""
+        return await self._exists(*_is_person(account, user))
+
+    async def has_newer(self, account: AccountId, user: TalkdeskUserId, begun_after: datetime) -> bool:
+        """As the port says."""
+        is_alive = table.c.state != SignOnState.ENDED.value
+        return await self._exists(*_is_person(account, user), table.c.begun_at > begun_after, is_alive)
+
+    async def end(self, sign_on_ids: Sequence[str]) -> None:
+        """As the port says."""
+        await self._change(sign_on_ids, state=SignOnState.ENDED.value)
+
+    async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
+        """As the port says."""
+        await self._change(sign_on_ids, is_told=True)
+
+    async def _select(self, *which: ColumnElement[bool]) -> Sequence[SignOn]:
+        query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_sign_on_of(row) for row in rows]
+
+    async def _exists(self, *which: ColumnElement[bool]) -> bool:
+        query = select(exists().where(*which))
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))
+
+    async def _change(self, sign_on_ids: Sequence[str], **values: Any) -> None:
+        if not sign_on_ids:
+            return
+        # One by one: an account's sign-ons may be more than a statement takes parameters.
+        change = update(table).where(table.c.id == bindparam("changed")).values(**values)
+        rows = [{"changed": sign_on_id} for sign_on_id in sign_on_ids]
+        await self._database.write(lambda connection: connection.execute(change, rows))
+
+
+def _is_person(account: AccountId, user: TalkdeskUserId) -> Sequence[ColumnElement[bool]]:
+    return table.c.account_id == account, table.c.user_id == user
+
+
+def _may_live(up_to: datetime) -> Sequence[ColumnElement[bool]]:
+    # An alias is noted when a code is issued, so without one Keycloak never heard of it.
+    return table.c.alias.is_not(None), ~table.c.is_told, table.c.begun_at <= up_to
+
+
+def _ends(sign_on: SignOn) -> Sequence[ColumnElement[bool]]:
+    """Logouts of this person at or after the begin: by user id, or by address where the logout's user id fits nobody."""
+    person = sign_on.person
+    by_user = logout.c.user_id == person.user
+    fits_somebody = exists().where(table.c.account_id == logout.c.account_id, table.c.user_id == logout.c.user_id)
+    by_email = (logout.c.email == (person.email or "").lower()) & ~fits_somebody
+    return logout.c.account_id == person.account, logout.c.created_at >= sign_on.begun_at, or_(by_user, by_email)
+
+
+def _values(sign_on: SignOn) -> dict[str, Any]:
+    return {
+        "id": sign_on.id,
+        "sid": sign_on.sid,
+        "installation_id": sign_on.installation,
+        "account_id": sign_on.person.account,
+        "user_id": sign_on.person.user,
+        "email": sign_on.person.email.lower() if sign_on.person.email else None,
+        "sub": sign_on.sub,
+        "begun_at": sign_on.begun_at,
+        "created_at": sign_on.created_at,
+        "state": sign_on.state.value,
+        "alias": sign_on.alias,
+        "is_told": False,
+    }
+
+
+def _sign_on_of(row: Row[Any]) -> SignOn:
+    return SignOn(
+        id=row.id,
+        sid=row.sid,
+        installation=InstallationId(row.installation_id),
+        person=Person(AccountId(row.account_id), TalkdeskUserId(row.user_id), None, row.email),
+        sub=row.sub,
+        begun_at=row.begun_at,
+        created_at=row.created_at,
+        state=SignOnState(row.state),
+        alias=Alias(row.alias) if row.alias else None,
+    )

@@ -1,0 +1,50 @@
+"""All stores of one database, by the ports that they implement."""
+
+from dataclasses import dataclass
+
+from broker import ports
+from broker.ports import Clock
+from broker.storage.database import Database
+from broker.storage.sealing import Sealer
+from broker.storage.sql_events import SqlEvents
+from broker.storage.sql_identity_providers import SqlProviderRecords
+from broker.storage.sql_installations import SqlInstallations, SqlLogouts
+from broker.storage.sql_issuer_keys import SqlIssuerKeys
+from broker.storage.sql_one_time import SqlOneTimeValues
+from broker.storage.sql_records import SqlAccounts, SqlFailures, SqlMeta
+from broker.storage.sql_sign_ons import SqlSignOns
+from broker.storage.sql_tasks import SqlTasks
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One store a port."""
+
+    events: ports.Events
+    installations: ports.Installations
+    logouts: ports.Logouts
+    tasks: ports.Tasks
+    provider_records: ports.ProviderRecords
+    one_time_values: ports.OneTimeValues
+    sign_ons: ports.SignOns
+    accounts: ports.Accounts
+    issuer_keys: ports.IssuerKeys
+    failures: ports.Failures
+    meta: ports.Meta
+
+
+def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
+    """The stores on this database, whose schema must be current (`upgrade`, `is_current`) before they are used."""
+    return Stores(
+        events=SqlEvents(database, sealer, clock),
+        installations=SqlInstallations(database, sealer),
+        logouts=SqlLogouts(database),
+        tasks=SqlTasks(database),
+        provider_records=SqlProviderRecords(database),
+        one_time_values=SqlOneTimeValues(database, sealer),
+        sign_ons=SqlSignOns(database),
+        accounts=SqlAccounts(database),
+        issuer_keys=SqlIssuerKeys(database, sealer),
+        failures=SqlFailures(database),
+        meta=SqlMeta(database),
+    )

@@ -1,0 +1,105 @@
+"""One call to Talkdesk, and its answer as JSON.
+
+Owns: that a link is checked before each call, and what an answer other than success means.
+Leaves to others: limits of size and time (`outbound`), what is asked and what the answer has to hold.
+No message here says more of a call than its name and status: both directions carry credentials.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+
+from broker.errors import LinkRefused, TalkdeskError
+from broker.model.credentials import Credentials, Links
+from broker.model.installation import Installation
+from broker.outbound import Answer, fetch
+from broker.ports import Json
+from broker.talkdesk.links import Hosts
+
+# "Again later" in the words of HTTP; every other 4xx stays what it is.
+_LATER = frozenset({408, 425, 429})
+_VISIBLE = re.compile("[!-~]+")
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Calls to listed hosts of Talkdesk's."""
+
+    client: httpx.AsyncClient
+    hosts: Hosts
+
+    async def call(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        content: Json | None = None,
+        bearer: str | None = None,
+    ) -> Answer:
+        """A successful answer. Sent once: whether to send again is the caller's to know. Raises TalkdeskError."""
+        headers = {"Accept": "application/json"}
+        if bearer is not None:
+            if not _VISIBLE.fullmatch(bearer):
+                raise TalkdeskError(f"{what}: the access token can't be sent in a header", is_final=True)
+            headers["Authorization"] = f"Bearer {bearer}"
+        checked = self.check(what, url)
+        try:
+            request = self.client.build_request(method, checked, data=form, json=content, headers=headers)
+            answer = await fetch(self.client, request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TalkdeskError(f"{what}: no answer ({type(error).__name__})") from None
+        if not 200 <= answer.status < 300:
+            raise refused(what, answer.status)
+        return answer
+
+    def check(self, what: str, url: str) -> str:
+        """The link, if its host is still on the allow-list. Raises TalkdeskError."""
+        try:
+            return self.hosts.check(url)
+        except LinkRefused as error:
+            raise TalkdeskError(f"{what}: {error}", is_final=True) from None
+
+
+def refused(what: str, status: int) -> TalkdeskError:
+    """The error for this status."""
+    is_final = 400 <= status < 500 and status not in _LATER
+    return TalkdeskError(f"{what}: answered {status}", status=status, is_final=is_final)
+
+
+def json_object(what: str, answer: Answer) -> Json:
+    """The answer's JSON object. Raises TalkdeskError."""
+    try:
+        content = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise TalkdeskError(f"{what}: the answer is not JSON", status=answer.status) from None
+    if not isinstance(content, dict):
+        raise TalkdeskError(f"{what}: the answer is not a JSON object", status=answer.status)
+    return content
+
+
+def text_field(what: str, content: Json, name: str) -> str:
+    """A field of the answer that has to be there. Raises TalkdeskError."""
+    value = content.get(name)
+    if not isinstance(value, str) or not value:
+        raise TalkdeskError(f"{what}: the answer has no {name}")
+    return value
+
+
+def path_part(identifier: str) -> str:
+    """An opaque identifier as one part of a path. Raises TalkdeskError where it would name another path."""
+    if identifier in (".", ".."):
+        raise TalkdeskError("an identifier that can't be part of a path", is_final=True)
+    return quote(identifier, safe="")
+
+
+def access_of(installation: Installation) -> tuple[Links, Credentials]:
+    """What is needed to call Talkdesk for the installation. Raises TalkdeskError where it has been erased, or never came."""
+    if installation.links is None or installation.credentials is None:
+        raise TalkdeskError("the installation has no credentials", is_final=True)
+    return installation.links, installation.credentials

@@ -1,0 +1,1 @@
+"""Errors and outcomes → responses: pages, headers, health."""

@@ -1,0 +1,138 @@
+"""The real Keycloak of the acceptance tests, with our realm in it.
+
+In this order: a server that is named in the environment, Docker, the local files (`keycloak/local_server.py`). None of
+them: the tests fail. A server of the environment (`TEST_KEYCLOAK_URL`, `TEST_KEYCLOAK_ADMIN_USERNAME`,
+`TEST_KEYCLOAK_ADMIN_PASSWORD`) needs our theme; the realm `talkdesk` is made where it isn't there, and never deleted.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from demo.app import DownstreamApp
+from demo.http_client import http_client
+from demo.keycloak_admin import KeycloakAdmin
+
+REPOSITORY = Path(__file__).parent.parent.parent
+REALM_FILE = REPOSITORY / "realm-config" / "talkdesk-realm.json"
+REALM = "talkdesk"
+
+# Where the realm sends launches until a test says otherwise; nobody listens there.
+BROKER_URL = "http://127.0.0.1:9"
+
+
+class AdminToken(httpx.Auth):
+    """A fresh token of the administrator for each request: they live for a minute, a run of tests longer."""
+
+    requires_response_body = True
+
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self._request = httpx.Request(
+            "POST",
+            f"{url}/realms/master/protocol/openid-connect/token",
+            data={"grant_type": "password", "client_id": "admin-cli", "username": username, "password": password},
+        )
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        answer = yield self._request
+        answer.raise_for_status()
+        request.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield request
+
+
+@dataclass(frozen=True)
+class RunningKeycloak:
+    """A Keycloak that answers; it is a `Realm` of `tests.world`."""
+
+    url: str
+    admin_username: str
+    admin_password: str = field(repr=False)
+    broker_secret: str = field(repr=False)
+    launch_secret: str = field(repr=False)
+
+    @property
+    def internal_url(self) -> str:
+        """Where it listens, which is where the broker calls it."""
+        return self.url
+
+    @property
+    def realm_url(self) -> str:
+        """Our realm, which is its issuer too."""
+        return f"{self.url}/realms/{REALM}"
+
+    @property
+    def admin_url(self) -> str:
+        """Our realm in the admin API."""
+        return f"{self.url}/admin/realms/{REALM}"
+
+    def admin(self) -> httpx.AsyncClient:
+        """The admin API as the administrator, relative to our realm; the caller closes it."""
+        client = http_client()
+        client.base_url = httpx.URL(f"{self.admin_url}/")
+        client.auth = AdminToken(self.url, self.admin_username, self.admin_password)
+        return client
+
+    async def point_to(self, broker_url: str) -> None:
+        """Let launches come back to this broker."""
+        async with self.admin() as admin:
+            (launch,) = (await admin.get("clients", params={"clientId": "talkdesk-launch"})).raise_for_status().json()
+            change = {"clientId": "talkdesk-launch", "redirectUris": [f"{broker_url}/launch/return"]}
+            (await admin.put(f"clients/{launch['id']}", json=change)).raise_for_status()
+
+    async def register_app(self, app: DownstreamApp) -> None:
+        """Make the client of an app."""
+        async with KeycloakAdmin(self.url, self.admin_username, self.admin_password) as admin:
+            await admin.register(app)
+
+
+@contextmanager
+def running_keycloak() -> Iterator[RunningKeycloak]:
+    """The first Keycloak that is to be had."""
+    if url := os.environ.get("TEST_KEYCLOAK_URL"):
+        yield _given(url.rstrip("/"))
+        return
+    folder = str(REPOSITORY / "keycloak")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    from local_server import LocalServer
+
+    with LocalServer(broker_url=BROKER_URL) as server:
+        yield RunningKeycloak(
+            url=server.url,
+            admin_username=server.admin_username,
+            admin_password=server.admin_password,
+            broker_secret=server.broker_secret,
+            launch_secret=server.launch_secret,
+        )
+
+
+def _given(url: str) -> RunningKeycloak:
+    """The server of the environment, with its clients' secrets read from it."""
+    username = os.environ["TEST_KEYCLOAK_ADMIN_USERNAME"]
+    password = os.environ["TEST_KEYCLOAK_ADMIN_PASSWORD"]
+    with httpx.Client(auth=AdminToken(url, username, password), timeout=60, trust_env=False) as admin:
+        if admin.get(f"{url}/admin/realms/{REALM}").status_code == 404:
+            admin.post(f"{url}/admin/realms", json=realm_with_values()).raise_for_status()
+        clients = admin.get(f"{url}/admin/realms/{REALM}/clients").raise_for_status().json()
+    secret_of = {client["clientId"]: client.get("secret", "") for client in clients}
+    return RunningKeycloak(url, username, password, secret_of["talkdesk-broker"], secret_of["talkdesk-launch"])
+
+
+def realm_with_values() -> dict[str, Any]:
+    """The realm file with what Keycloak's own import would put in."""
+    text = REALM_FILE.read_text()
+    for name, value in {
+        "BROKER_PUBLIC_URL": BROKER_URL,
+        "BROKER_KEYCLOAK_CLIENT_SECRET": os.urandom(16).hex(),
+        "BROKER_KEYCLOAK_LAUNCH_CLIENT_SECRET": os.urandom(16).hex(),
+    }.items():
+        text = text.replace(f"${{{name}}}", value)
+    realm: dict[str, Any] = json.loads(text)
+    return realm

@@ -1,0 +1,1 @@
+"""One suite a port; it judges the real adapter and its twins alike."""

@@ -1,0 +1,204 @@
+"""SQLite's own ways: plans, files, modes, and errors of a database that is locked, closed to us, or none."""
+
+import asyncio
+import re
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+
+from broker.errors import StorageError, StorageUnavailable
+from broker.model.failure import Failure, Stage
+from broker.model.names import Alias
+from broker.model.sign_on import SignOnState
+from broker.model.task import TaskKind
+from broker.ports import OneTimeKind
+from broker.storage import schema
+from broker.storage.database import open_database, upgrade
+from broker.storage.sqlite import SqliteDatabase
+from broker.storage.stores import Stores
+from tests.contracts.stores import (
+    ACCOUNT,
+    INSTALLATION,
+    NOW,
+    USER,
+    at,
+    event_of,
+    installed,
+    logged_out,
+    receive,
+    sign_on,
+    stores_on,
+)
+from tests.contracts.test_records import new_key
+
+ROW = insert(schema.meta).values(key="k", value="known-value")
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """All statements, with their parameters, that any database runs meanwhile."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        seen.append((statement, parameters[0] if many else parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def call_everything(stores: Stores) -> None:
+    """Every method of every store."""
+    event_ = event_of(installed())
+    await stores.events.receive(event_, [installed()], list(TaskKind))
+    await receive(stores, logged_out(), [TaskKind.SIGN_OUT])
+    [(number, _)] = await stores.events.unanswered(INSTALLATION)
+    await stores.events.get(number)
+    await stores.events.mark_answered(number, "approve")
+    found = await stores.installations.find(INSTALLATION)
+    assert found is not None
+    await stores.installations.find_by_slug(found.slug)
+    await stores.installations.active_apps(ACCOUNT)
+    await stores.installations.erase_credentials(INSTALLATION, NOW)
+    await stores.logouts.get(1)
+    claims = await stores.tasks.claim("me", dict.fromkeys(TaskKind, 1), timedelta(minutes=1))
+    await stores.tasks.enqueue(claims[0].task)
+    await stores.tasks.finish(claims[0])
+    await stores.tasks.postpone(claims[1], timedelta(0), "e")
+    await stores.tasks.give_up(claims[2], "e")
+    await stores.tasks.next_due()
+    record = await stores.provider_records.reserve(INSTALLATION)
+    await stores.provider_records.mark_live(record.alias)
+    await stores.provider_records.find_latest(INSTALLATION)
+    await stores.provider_records.used(INSTALLATION)
+    await stores.provider_records.mark_withdrawn(record.alias)
+    await stores.one_time_values.save(OneTimeKind.CODE, "v", {}, at(60))
+    await stores.one_time_values.find(OneTimeKind.CODE, "v", NOW)
+    await stores.one_time_values.consume(OneTimeKind.CODE, "v", NOW)
+    await stores.one_time_values.delete_expired(NOW)
+    kept = sign_on(at(1))
+    await stores.sign_ons.save(kept)
+    await stores.sign_ons.find(kept.id)
+    await stores.sign_ons.advance(kept.id, SignOnState.CODE_ISSUED, Alias("a"))
+    await stores.sign_ons.of_person(ACCOUNT, USER, NOW)
+    await stores.sign_ons.of_account(ACCOUNT, NOW)
+    await stores.sign_ons.user_of_email(ACCOUNT, "a@b.test")
+    await stores.sign_ons.is_known(ACCOUNT, USER)
+    await stores.sign_ons.has_newer(ACCOUNT, USER, NOW)
+    await stores.sign_ons.end([kept.id])
+    await stores.sign_ons.mark_told([kept.id])
+    await stores.accounts.user_id_source(ACCOUNT, "id")
+    await stores.issuer_keys.add_first(new_key())
+    await stores.issuer_keys.all()
+    await stores.failures.save(Failure("r", NOW, Stage.LAUNCH, "x", "", None, None, None))
+    await stores.failures.find("r")
+    await stores.meta.instance_id()
+
+
+async def test_every_statement_goes_by_an_index(tmp_path: Path) -> None:
+    """SQLite's own plans have no scan of a table but that of the few issuer keys: nothing in a request grows with installations."""
+    path = tmp_path / "broker.sqlite3"
+    database = SqliteDatabase(str(path))
+    await upgrade(database)
+    with statements() as seen:
+        await call_everything(stores_on(database))
+    await database.close()
+    explained = [each for each in seen if re.match("SELECT|UPDATE|DELETE|INSERT", each[0])]
+    assert len(explained) > 60
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        plans = [
+            (step.detail, statement)
+            for statement, parameters in explained
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    engine.dispose()
+    scans = [
+        plan for plan in plans if plan[0].startswith("SCAN") and plan[0] not in ("SCAN CONSTANT ROW", "SCAN issuer_key")
+    ]
+    assert scans == []
+
+
+async def test_a_database_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """It holds people's addresses. The directory is made too, and the log of writes has the same mode."""
+    path = tmp_path / "data" / "broker.sqlite3"
+    database = SqliteDatabase(str(path))
+    await upgrade(database)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    await database.close()
+    assert modes.keys() >= {"broker.sqlite3", "broker.sqlite3-wal"}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_every_commit_is_on_disk(tmp_path: Path) -> None:
+    """WAL with full synchronization, erased content overwritten, foreign keys held."""
+    database = SqliteDatabase(str(tmp_path / "broker.sqlite3"))
+    names = ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+    got = await database.write(
+        lambda connection: [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+    )
+    await database.close()
+    assert got == ["wal", 2, 1, 1]
+
+
+async def test_a_locked_database_is_unavailable(tmp_path: Path) -> None:
+    """Another process that writes for too long: an error that says to try again; afterwards all is well."""
+    path = str(tmp_path / "broker.sqlite3")
+    holder, waiting = SqliteDatabase(path), SqliteDatabase(path, busy_timeout_s=0.05)
+    await upgrade(holder)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        held.set()
+        assert let_go.wait(30)
+
+    holding = asyncio.ensure_future(holder.write(hold))
+    try:
+        assert await asyncio.to_thread(held.wait, 30)
+        with pytest.raises(StorageUnavailable, match="locked"):
+            await waiting.write(lambda connection: connection.execute(ROW))
+    finally:
+        let_go.set()
+    await holding
+    await waiting.write(lambda connection: connection.execute(ROW))
+    assert await waiting.read(lambda connection: len(connection.execute(select(schema.meta)).all())) == 1
+    await holder.close()
+    await waiting.close()
+
+
+async def test_a_file_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
+    """The error names the file."""
+    (tmp_path / "file").touch()
+    database = SqliteDatabase(str(tmp_path / "file" / "broker.sqlite3"))
+    with pytest.raises(StorageUnavailable, match=r"broker\.sqlite3"):
+        await upgrade(database)
+    await database.close()
+
+
+async def test_a_file_that_is_no_database_is_not_tried_again(tmp_path: Path) -> None:
+    """Trying again can't help."""
+    path = tmp_path / "broker.sqlite3"
+    path.write_bytes(b"something else entirely " * 100)
+    database = SqliteDatabase(str(path))
+    with pytest.raises(StorageError) as caught:
+        await upgrade(database)
+    await database.close()
+    assert not isinstance(caught.value, StorageUnavailable)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://u:known-password@h/d", "sqlite://", "sqlite:///:memory:"])
+def test_a_url_that_can_not_be_used_is_refused(url: str) -> None:
+    """At once, without its password."""
+    with pytest.raises(StorageError, match="BROKER_DATABASE_URL") as caught:
+        open_database(url)
+    assert "known-password" not in str(caught.value)

@@ -1,0 +1,163 @@
+"""The server: puts the endpoints together, and is what a test holds in its hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from demo.server import HttpServer
+from tests.fakes.keycloak.admin import ROLE, AdminEndpoints
+from tests.fakes.keycloak.browser import BrowserEndpoints
+from tests.fakes.keycloak.logout import LogoutEndpoints
+from tests.fakes.keycloak.model import BROKER_CLIENT, LAUNCH_CLIENT, REALM, Client, Provider, Session, User
+from tests.fakes.keycloak.realm import Realm
+from tests.fakes.keycloak.tokens import TokenEndpoints
+from tests.fakes.keycloak.upstream import Upstream
+from tests.fakes.keycloak.wire import Recorded, Silence, Wire
+
+APP_TIMEOUT_S = 5.0
+"""How long Keycloak waits for an app that is told of a logout."""
+
+
+@dataclass(frozen=True)
+class BrokerClients:
+    """The broker's two clients."""
+
+    launch_redirect_uris: tuple[str, ...] = ()
+    """May be given later, by `set_launch_redirect_uris`."""
+    launch_secret: str = "secret-of-launch"
+    broker_secret: str = "secret-of-broker"
+
+
+class KeycloakImitation:
+    """A Keycloak 26.7.3 with the realm `talkdesk`, as far as the broker touches it; runs in the event loop of the test."""
+
+    def __init__(
+        self, broker_clients: BrokerClients | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """Takes its port at once, so that `url` is known before it runs."""
+        clients = broker_clients or BrokerClients()
+        self._server = HttpServer()
+        self.url = self._server.url
+        self._realm = Realm(
+            self.url,
+            [
+                Client(LAUNCH_CLIENT, clients.launch_secret, clients.launch_redirect_uris, notes=None),
+                Client(BROKER_CLIENT, clients.broker_secret, roles=(ROLE,)),
+            ],
+            clock,
+        )
+        self.realm_url = self._realm.issuer
+        # Calls loopback only, without TLS: reading the machine's certificates would take longer than most tests.
+        self._outgoing = httpx.AsyncClient(timeout=APP_TIMEOUT_S, trust_env=False, verify=False)
+        self._wire = self._build()
+
+    async def __aenter__(self) -> Self:
+        await self._server.start(self._wire)
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.down()
+        await self._outgoing.aclose()
+
+    async def down(self) -> None:
+        """Stop listening; what the realm knows stays. What hangs is released first."""
+        self._wire.release()
+        await self._server.stop()
+
+    async def up(self) -> None:
+        """Listen again, at the same address."""
+        self._server = HttpServer(port=self._server.port)
+        await self._server.start(self._wire)
+
+    def register_app(
+        self, client_id: str, secret: str, redirect_uris: tuple[str, ...], backchannel_logout_url: str | None = None
+    ) -> None:
+        """A confidential client with the claims of the client scope `talkdesk`."""
+        self._realm.clients[client_id] = Client(client_id, secret, redirect_uris, backchannel_logout_url)
+
+    def set_launch_redirect_uris(self, *uris: str) -> None:
+        """Where launches may come back to, once the broker's address is known."""
+        self._realm.clients[LAUNCH_CLIENT].redirect_uris = uris
+
+    def sessions(self) -> list[Session]:
+        """Live sessions, oldest first."""
+        return list(self._realm.sessions.values())
+
+    def users(self) -> list[User]:
+        """Users of the realm, oldest first."""
+        return list(self._realm.users)
+
+    def add_user(self, username: str, email: str | None = None) -> User:
+        """A user of the realm's own, with no link."""
+        user = User(username, email)
+        self._realm.users.append(user)
+        return user
+
+    def add_provider(self, provider: Provider) -> None:
+        """An identity provider that did not come by the admin API: somebody else's, or left over."""
+        self._realm.providers[provider.alias] = provider
+
+    def delete_provider(self, alias: str) -> None:
+        """As an administrator does it in the console."""
+        self._realm.delete_provider(alias)
+
+    @property
+    def clients(self) -> Mapping[str, Client]:
+        """By client id."""
+        return self._realm.clients
+
+    @property
+    def identity_providers(self) -> Mapping[str, Provider]:
+        """By alias."""
+        return self._realm.providers
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """Everything that was asked, in the order of the answers."""
+        return self._wire.requests
+
+    def writes(self) -> list[Recorded]:
+        """Requests that change the realm through the admin API."""
+        return [request for request in self.requests if request.path.startswith("/admin/") and request.method != "GET"]
+
+    def fail(self, prefix: str, status: int, *, times: int = 1, method: str | None = None) -> None:
+        """The next requests whose path starts so are answered with this status, and nothing is done."""
+        self._wire.fault(prefix, status, times, method)
+
+    def hang(self, prefix: str, *, times: int = 1, method: str | None = None) -> None:
+        """The next requests whose path starts so wait for `release`."""
+        self._wire.fault(prefix, Silence.HANG, times, method)
+
+    def drop(self, prefix: str, *, times: int = 1, method: str | None = None, after_work: bool = False) -> None:
+        """The next requests whose path starts so lose their connection, before or after what they ask for is done."""
+        self._wire.fault(prefix, Silence.DROP_AFTER_WORK if after_work else Silence.DROP, times, method)
+
+    async def hangs(self) -> None:
+        """Wait until a request hangs."""
+        await self._wire.hangs()
+
+    def release(self) -> None:
+        """Forget the faults that were asked for; what hangs goes on."""
+        self._wire.release()
+
+    def _build(self) -> Wire:
+        upstream = Upstream(self._realm, self._outgoing)
+        realm_routes = [
+            *BrowserEndpoints(self._realm, upstream).routes(),
+            *TokenEndpoints(self._realm).routes(),
+            *LogoutEndpoints(self._realm, upstream, self._outgoing).routes(),
+        ]
+        return Wire(
+            Starlette(
+                routes=[
+                    Mount(f"/realms/{REALM}", routes=realm_routes),
+                    Mount(f"/admin/realms/{REALM}", routes=AdminEndpoints(self._realm).routes()),
+                ]
+            )
+        )

@@ -1,0 +1,199 @@
+"""What Talkdesk is told, and when: never before the realm is what the event says."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from broker.errors import TalkdeskError
+from broker.model.names import Alias, InstallationId, alias_of, slug_of
+from broker.model.task import Task, TaskKind
+from broker.ports import Json
+from broker.realm.in_memory import InMemoryIdentityProviders
+from tests.scenarios.converging import World, credentials_of, open_world
+
+INSTALLATION = InstallationId("4400ebd85fa04322abf5b64de93dc913")
+FIRST = alias_of(slug_of(INSTALLATION), 1)
+AWAY = TalkdeskError("no answer", status=503)
+
+
+class Interrupted(InMemoryIdentityProviders):
+    """A realm in which something happens while the broker is setting up an identity provider."""
+
+    async def meanwhile(self) -> None:
+        """Nothing, if a test says nothing else."""
+
+    async def create_mapper(self, alias: Alias, mapper: Json) -> None:
+        """Add one, meanwhile."""
+        await self.meanwhile()
+        await super().create_mapper(alias, mapper)
+
+
+@pytest.fixture
+def realm() -> Interrupted:
+    """The realm."""
+    return Interrupted()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, realm: Interrupted) -> AsyncIterator[World]:
+    """A new broker in front of it."""
+    world = await open_world(tmp_path / "broker.sqlite3", realm)
+    yield world
+    await world.database.close()
+
+
+async def credentials_are_kept(world: World) -> bool:
+    """Whether the installation still has credentials."""
+    state = await world.stores.installations.find(INSTALLATION)
+    assert state is not None
+    return state.credentials is not None
+
+
+async def ask_again(world: World, *numbers: str) -> None:
+    """What failed is due again."""
+    for number in numbers:
+        await world.stores.tasks.enqueue(Task(TaskKind.ANSWER, number))
+
+
+async def test_an_uninstall_during_the_set_up_is_acknowledged_after_its_own_converge(
+    world: World, realm: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The converge that runs knows nothing of it; credentials must not go before the identity provider."""
+    numbers: list[str] = []
+
+    async def meanwhile() -> None:
+        numbers.append(await world.uninstall(INSTALLATION, at=1))
+
+    monkeypatch.setattr(realm, "meanwhile", meanwhile)
+    installed = await world.install(INSTALLATION)
+
+    assert await world.work() == []
+
+    order = [step for step in world.steps.taken if step in ("mark_live", "delete", "approve", "erase_credentials")]
+    assert order == ["mark_live", "delete", "approve", "erase_credentials"]
+    assert await world.answer_to(installed) == "none owed"
+    assert [await world.answer_to(number) for number in numbers] == ["acknowledge"]
+
+
+async def test_an_install_that_talkdesk_does_not_hear_is_approved_later(world: World) -> None:
+    """Talkdesk is away: the answer stays owed."""
+    world.talkdesk.error = AWAY
+    number = await world.install(INSTALLATION)
+    assert await world.work() == [AWAY]
+    assert await world.answer_to(number) is None
+
+    world.talkdesk.error = None
+    await ask_again(world, number)
+    await world.work()
+
+    assert await world.answer_to(number) == "approve"
+
+
+async def test_an_answer_is_given_once(world: World) -> None:
+    """Asked for again after it was given, it says nothing."""
+    number = await world.install(INSTALLATION)
+    await world.work()
+
+    await ask_again(world, number)
+    assert await world.work() == []
+
+    assert world.talkdesk.told == [("approve", INSTALLATION)]
+
+
+async def test_an_install_whose_identity_provider_is_lost_waits_for_the_next_one(world: World) -> None:
+    """Approved would mean that people can sign on."""
+    world.talkdesk.error = AWAY
+    number = await world.install(INSTALLATION)
+    await world.work()
+    world.talkdesk.error = None
+    await world.stores.provider_records.mark_withdrawn(FIRST)
+
+    await ask_again(world, number)
+    assert await world.work() == []
+    assert await world.answer_to(number) is None
+
+    await world.converge_again(INSTALLATION)
+    assert await world.answer_to(number) == "approve"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TalkdeskError("gone", status=status) for status in (401, 403, 404)]
+    + [TalkdeskError("invalid_client", status=400, is_final=True)],
+)
+async def test_an_uninstall_that_is_over_at_talkdesk_is_acknowledged(world: World, error: TalkdeskError) -> None:
+    """The credentials were dead by the time that we spoke: nobody is left to be told."""
+    await world.install(INSTALLATION)
+    await world.work()
+    world.talkdesk.error = error
+    number = await world.uninstall(INSTALLATION, at=1)
+
+    assert await world.work() == []
+
+    assert await world.answer_to(number) == "acknowledge"
+    assert not await credentials_are_kept(world)
+
+
+@pytest.mark.parametrize("status", [None, 429, 500, 503])
+async def test_credentials_are_kept_until_the_uninstall_is_acknowledged(world: World, status: int | None) -> None:
+    """They are what we speak with."""
+    await world.install(INSTALLATION)
+    await world.work()
+    error = TalkdeskError("not now", status=status)
+    world.talkdesk.error = error
+    number = await world.uninstall(INSTALLATION, at=1)
+
+    assert await world.work() == [error]
+    assert await credentials_are_kept(world)
+    assert await world.answer_to(number) is None
+
+    world.talkdesk.error = None
+    await ask_again(world, number)
+    await world.work()
+    assert await world.answer_to(number) == "acknowledge"
+    assert not await credentials_are_kept(world)
+
+
+async def test_an_uninstall_before_a_new_install_is_not_acknowledged_in_its_name(world: World) -> None:
+    """To approve would speak for the new install, whose credentials stay while the old ones go."""
+    await world.install(INSTALLATION, at=0)
+    await world.work()
+    world.talkdesk.error = AWAY
+    uninstalled = await world.uninstall(INSTALLATION, at=1)
+    await world.work()
+    world.talkdesk.error = None
+    world.talkdesk.told.clear()
+    installed = await world.install(INSTALLATION, at=2)
+
+    await ask_again(world, uninstalled)
+    assert await world.work() == []
+
+    assert await world.answer_to(uninstalled) == "none owed"
+    assert await world.answer_to(installed) == "approve"
+    assert world.talkdesk.told == [("approve", INSTALLATION)]
+    state = await world.stores.installations.find(INSTALLATION)
+    assert state is not None
+    assert state.credentials == credentials_of(2)
+
+
+async def test_an_uninstall_without_credentials_is_owed_nothing(world: World) -> None:
+    """Nothing was ever given to speak with."""
+    number = await world.uninstall(INSTALLATION, at=1)
+
+    assert await world.work() == []
+
+    assert await world.answer_to(number) == "none owed"
+    assert world.talkdesk.told == []
+
+
+async def test_an_install_that_comes_after_its_uninstall_is_owed_nothing_and_forgotten(world: World) -> None:
+    """Late, it opens nothing; the credentials that it brings are not kept either."""
+    await world.uninstall(INSTALLATION, at=1)
+    await world.work()
+    number = await world.install(INSTALLATION, at=0)
+
+    assert await world.work() == []
+
+    assert await world.answer_to(number) == "none owed"
+    assert not await credentials_are_kept(world)

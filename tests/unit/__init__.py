@@ -1,0 +1,1 @@
+"""Units: pure functions, and adapters on an imitated wire."""

@@ -1,0 +1,96 @@
+"""Pure parts of a launch: the decision, the browser's cookies, the start URL."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from broker.app import with_issuer
+from broker.launch.decide import Next, after_keycloak, after_proof
+from broker.model.authorization import Launch, LaunchState, Proven, Proving, TalkdeskState
+from broker.model.browser import bind, surplus
+from broker.model.names import AccountId, InstallationId, TalkdeskUserId
+from broker.model.sign_on import Person, SignOn, SignOnState
+from tests.unit.test_tokens import INSTALLATION, PERSON, SIGN_ON
+
+BEGAN = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
+LAUNCH = Launch(INSTALLATION.id, PERSON.user, BEGAN)
+OLD = replace(SIGN_ON, created_at=BEGAN - timedelta(hours=1), state=SignOnState.SEEN)
+OTHERS = replace(OLD, person=Person(INSTALLATION.account, TalkdeskUserId("bruno"), None, None))
+STRANGER = replace(OLD, person=replace(PERSON, account=AccountId("globex")))
+
+
+@pytest.mark.parametrize(
+    ("launch", "session", "expected"),
+    [
+        (LAUNCH, replace(OTHERS, created_at=BEGAN), Next.OPEN_APP),
+        (LAUNCH, OLD, Next.OPEN_APP),
+        (LAUNCH, replace(OLD, installation=InstallationId("other app")), Next.OPEN_APP),
+        (LAUNCH, OTHERS, Next.PROVE),
+        (LAUNCH, replace(OTHERS, created_at=BEGAN, installation=InstallationId("other")), Next.PROVE),
+        (LAUNCH, STRANGER, Next.PROVE),
+        (replace(LAUNCH, hint=None), OLD, Next.PROVE),
+        (LAUNCH, replace(OLD, state=SignOnState.ENDED), Next.PROVE),
+        (LAUNCH, replace(OLD, created_at=BEGAN, state=SignOnState.ENDED), Next.PROVE),
+    ],
+)
+def test_only_a_sign_on_of_this_launch_or_of_the_hinted_person_opens_the_app(
+    launch: Launch, session: SignOn, expected: Next
+) -> None:
+    """Everybody else is asked for at Talkdesk before anything ends."""
+    assert after_keycloak(launch, INSTALLATION, session) is expected
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        (OLD, Next.OPEN_APP),
+        (OTHERS, Next.END_AND_SIGN_ON),
+        (STRANGER, Next.END_AND_SIGN_ON),
+        (replace(OLD, state=SignOnState.ENDED), Next.END_AND_SIGN_ON),
+    ],
+)
+def test_a_proven_person_keeps_a_session_or_gets_a_new_one(session: SignOn, expected: Next) -> None:
+    """The same person in a living session goes on; anybody else's ends."""
+    assert after_proof(session, Proven(PERSON, BEGAN)) is expected
+
+
+def test_a_state_is_bound_to_the_browser_that_has_its_cookie() -> None:
+    """Another cookie, an empty one or none is another browser."""
+    cookie, binding = bind(BEGAN)
+    assert binding.matches({"x": "1", cookie.name: cookie.value})
+    for cookies in ({}, {cookie.name: ""}, {cookie.name: cookie.value + "x"}, {"x": cookie.value}):
+        assert not binding.matches(cookies)
+    assert cookie.value not in repr(cookie) + repr(binding)
+
+
+def test_the_oldest_cookies_go_when_there_are_many() -> None:
+    """Twelve at most, and other people's are not ours to delete."""
+    cookies = {bind(BEGAN + timedelta(seconds=second))[0].name: "v" for second in range(14)}
+    expected = sorted(cookies)[:3]
+    assert list(surplus({"other": "x", **cookies})) == expected
+    assert list(surplus({"other": "x"})) == []
+
+
+def test_what_is_kept_under_a_state_comes_back_as_it_was() -> None:
+    """Through JSON and back."""
+    _, binding = bind(BEGAN)
+    launch = LaunchState(replace(LAUNCH, round=2), binding, "n", "v")
+    assert LaunchState.from_json(launch.to_json()) == launch
+    proving = TalkdeskState(INSTALLATION.id, Proving(LAUNCH, "s1"), binding, "n", "v")
+    assert TalkdeskState.from_json(proving.to_json()) == proving
+    proven = Proven(PERSON, BEGAN)
+    assert Proven.from_json(proven.to_json()) == proven
+
+
+@pytest.mark.parametrize(
+    ("start_url", "expected"),
+    [
+        ("https://a.example/login", "https://a.example/login?iss=https%3A%2F%2Fk%2Fr"),
+        ("https://a.example/login?x=1", "https://a.example/login?x=1&iss=https%3A%2F%2Fk%2Fr"),
+        ("https://a.example/login?", "https://a.example/login?iss=https%3A%2F%2Fk%2Fr"),
+    ],
+)
+def test_the_start_url_gets_the_issuer(start_url: str, expected: str) -> None:
+    """Appended where a query is there already."""
+    assert with_issuer(start_url, "https://k/r") == expected
