@@ -1,4 +1,4 @@
-"""What the identity provider of an installation should be: a pure function of its facts (design.md "Converge").
+"""What the identity provider of an installation should be: a pure function of its facts (docs/flows.md "Converge").
 
 Owns: Keycloak's representation of our identity provider and its mapper, and the table of whose each field is.
 Leaves to others: what is there already (`merge`), and writing (`provision`).

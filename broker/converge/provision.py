@@ -1,4 +1,4 @@
-"""Effect of the task `converge`: makes the realm what the facts about an installation say (design.md "Converge").
+"""Effect of the task `converge`: makes the realm what the facts about an installation say (docs/flows.md "Converge").
 
 Owns: order of the steps, in and out; generations of aliases; asking for the answers that are owed afterwards.
 Leaves to others: ending sessions (passed in), the answers themselves (`answer`), retries (the worker).

@@ -1,4 +1,4 @@
-"""A verified body, read: an event as it is kept, and the facts that it states ("Events" in talkdesk.md).
+"""A verified body, read: an event as it is kept, and the facts that it states ("Events" in docs/talkdesk.md).
 
 Owns: the envelope, its open points, and what makes an event unreadable. Pure.
 Leaves to others: whose event it is (`receive`); whether a link may be used (a function that is given); the fold of the facts (`model`).

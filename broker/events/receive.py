@@ -1,9 +1,9 @@
-"""One delivery, from raw bytes to stored facts (design, "Event in"): ordered steps, each of which may refuse.
+"""One delivery, from raw bytes to stored facts (docs/flows.md, "Event in"): ordered steps, each of which may refuse.
 
 Owns: the order, the answers to Talkdesk, and a log line for each delivery, with its ids and never its body.
 Leaves to others: HTTP (`endpoint`), keys (EventKeySource), the transaction and what a duplicate is (Events), the tasks (`worker`).
 
-The signature proves Talkdesk, not our app and not our customer: both are checked after it (design, "Security rules" 1).
+The signature proves Talkdesk, not our app and not our customer: both are checked after it (docs/security.md).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The signature over an event: from raw bytes to a `VerifiedBody` ("Events" in talkdesk.md).
+"""The signature over an event: from raw bytes to a `VerifiedBody` ("Events" in docs/talkdesk.md).
 
 Owns: the headers, the forms of a signature [open], and what of an unverified body may be looked at: its `root`, and that alone.
 Leaves to others: where keys come from (EventKeySource), and what the body says (`parse`).

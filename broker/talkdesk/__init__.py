@@ -1,1 +1,1 @@
-"""Adapter: Talkdesk's own servers, as talkdesk.md describes them. Event keys, sign-on and the Apps API; what comes in is `events`."""
+"""Adapter: Talkdesk's own servers, as docs/talkdesk.md describes them. Event keys, sign-on and the Apps API; what comes in is `events`."""

@@ -1,4 +1,4 @@
-"""Talkdesk's Apps API: the answers that an app owes ("Answers that the app owes" in talkdesk.md).
+"""Talkdesk's Apps API: the answers that an app owes ("Answers that the app owes" in docs/talkdesk.md).
 
 Owns: access tokens for it, one an installation (RFC 6749, 4.4, by client assertion), and the state call.
 Leaves to others: what is owed, and when to try again.

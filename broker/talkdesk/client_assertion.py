@@ -1,4 +1,4 @@
-"""Client assertions: how we prove to a token endpoint that we are the installation's client (RFC 7523, section 3; "OAuth 2.0" in talkdesk.md).
+"""Client assertions: how we prove to a token endpoint that we are the installation's client (RFC 7523, section 3; "OAuth 2.0" in docs/talkdesk.md).
 
 Owns: the claim set, and reading the installation's private key.
 Leaves to others: to whom it is sent; its audience is the installation's own token endpoint, which no later event can move.

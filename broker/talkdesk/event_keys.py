@@ -1,4 +1,4 @@
-"""Talkdesk's public event keys, by id, from a listed gateway ("Events" in talkdesk.md).
+"""Talkdesk's public event keys, by id, from a listed gateway ("Events" in docs/talkdesk.md).
 
 Owns: the open points of the answer (which field, base64 of what, which curve), and how long a key is remembered.
 Leaves to others: what a key is used for.

@@ -1,4 +1,4 @@
-"""The allow-list: which links of Talkdesk's may be called, or given to a browser (design, "Security rules" 2).
+"""The allow-list: which links of Talkdesk's may be called, or given to a browser (docs/security.md).
 
 Owns: the rules for a link. A link is data from outside: an event names the hosts that get client assertions and codes.
 Leaves to others: when to ask. The intake asks before it keeps a link, the adapters again before each call, so that a host

@@ -1,4 +1,4 @@
-"""Sign-on at Talkdesk: authorization code grant and userinfo ("OAuth 2.0" in talkdesk.md; RFC 6749, OpenID Connect Core 5.3).
+"""Sign-on at Talkdesk: authorization code grant and userinfo ("OAuth 2.0" in docs/talkdesk.md; RFC 6749, OpenID Connect Core 5.3).
 
 Owns: the requests, and what an answer must hold at least.
 Leaves to others: state and nonce (`provider`), who the person is (`provider`), the browser.

@@ -1,4 +1,4 @@
-"""Delivers events: signed, at least once, with the documented retries ("Events API", in talkdesk.md "Events").
+"""Delivers events: signed, at least once, with the documented retries ("Events API", in docs/talkdesk.md "Events").
 
 An answer that is no success, or none, is tried again after 5 minutes and once more after 10 minutes, then never again.
 `retry_factor` shortens the waiting; `retry_now` ends it.

@@ -1,4 +1,4 @@
-"""Builds events as talkdesk.md "Events" states them; sending is `delivery.py`'s.
+"""Builds events as docs/talkdesk.md "Events" states them; sending is `delivery.py`'s.
 
 Secrets are in the body of `app.installed` and `app.credentials_rotated`, as with Talkdesk.
 """

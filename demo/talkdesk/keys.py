@@ -1,6 +1,6 @@
 """Real keys: an installation's, that signs client assertions, and Talkdesk's, that signs events.
 
-The event signature is ECDSA with SHA-512 over the raw body, as hex ("Events API", in talkdesk.md "Events").
+The event signature is ECDSA with SHA-512 over the raw body, as hex ("Events API", in docs/talkdesk.md "Events").
 """
 
 import base64

@@ -1,6 +1,6 @@
 """The page at `/`: who is signed in in this browser, the icons that launch, installations, and a live list.
 
-An icon opens the standalone URL in a new tab, as Talkdesk's workspace does ("the launch" in talkdesk.md).
+An icon opens the standalone URL in a new tab, as Talkdesk's workspace does ("the launch" in docs/talkdesk.md).
 """
 
 from collections.abc import Awaitable, Callable

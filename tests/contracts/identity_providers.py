@@ -1,4 +1,4 @@
-"""Contract of the port `IdentityProviders`: what Keycloak does, as far as the broker relies on it (keycloak.md "Identity provider").
+"""Contract of the port `IdentityProviders`: what Keycloak does, as far as the broker relies on it (docs/keycloak.md "Identity provider").
 
 A subclass gives the fixture `providers`; aliases are fresh for each test, so that a long-lived realm can be judged as well.
 """

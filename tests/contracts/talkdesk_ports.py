@@ -1,4 +1,4 @@
-"""Contracts of the ports `Apps` and `EventKeySource`: what Talkdesk does, as far as the broker relies on it (talkdesk.md).
+"""Contracts of the ports `Apps` and `EventKeySource`: what Talkdesk does, as far as the broker relies on it (docs/talkdesk.md).
 
 A subclass gives the fixture `talkdesk`; it drives the other side, so that one suite judges the real adapter and the twin.
 """

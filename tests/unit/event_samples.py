@@ -1,4 +1,4 @@
-"""Events as talkdesk.md gives them, to be changed by a test, and signed with a real key."""
+"""Events as docs/talkdesk.md gives them, to be changed by a test, and signed with a real key."""
 
 import json
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Admin REST: identity providers and their mappers, as python-keycloak 7.1 calls them.
 
-Follows keycloak.md "Identity provider" and T6. The role `manage-identity-providers` covers all of it; no other part of the admin API is here.
+Follows docs/keycloak.md "Identity provider" and T6. The role `manage-identity-providers` covers all of it; no other part of the admin API is here.
 """
 
 import uuid

@@ -1,6 +1,6 @@
 """What a browser meets: authorization endpoint, the trip to an identity provider and back, first login.
 
-Follows keycloak.md: T1 (a live session wins over the hint), T3, T5 (logins are found by the browser's cookie), T7, T11, "First login", "Launches".
+Follows docs/keycloak.md: T1 (a live session wins over the hint), T3, T5 (logins go by cookie), T7, T11, "First login", "Launches".
 """
 
 import re

@@ -1,6 +1,6 @@
 """Logout: asked for by a client in the browser, told by an identity provider, passed on to apps.
 
-Follows keycloak.md "Logout" and T6; OpenID Connect RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
+Follows docs/keycloak.md "Logout" and T6; OpenID Connect RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 """
 
 import uuid

@@ -1,6 +1,6 @@
 """State of the imitated realm, its key, and what several endpoints do with them.
 
-Follows keycloak.md: T3 (used aliases), T6 (a deleted provider's sessions are dead), T12 (an ended session takes its browser's logins with it).
+Follows docs/keycloak.md: T3 (used aliases), T6 (a deleted provider's sessions are dead), T12 (an ended session takes its browser's logins with it).
 """
 
 import functools

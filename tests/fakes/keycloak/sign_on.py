@@ -1,6 +1,6 @@
 """What a sign-on leaves behind: names of the user, notes of the session.
 
-Follows keycloak.md "First login, users, profile": FORCE and IMPORT count per provider and per mapper, notes are string claims only.
+Follows docs/keycloak.md "First login, users, profile": FORCE and IMPORT count per provider and per mapper, notes are string claims only.
 """
 
 import base64

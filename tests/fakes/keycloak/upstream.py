@@ -1,6 +1,6 @@
 """The realm as a relying party: redeems codes at identity providers and verifies what they sign.
 
-Follows keycloak.md "Identity provider": the only client authentication that is known here is `private_key_jwt` with the realm's key.
+Follows docs/keycloak.md "Identity provider": the only client authentication that is known here is `private_key_jwt` with the realm's key.
 """
 
 import json

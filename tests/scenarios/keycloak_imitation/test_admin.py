@@ -1,4 +1,4 @@
-"""The imitation of Keycloak: admin REST, driven by python-keycloak as the broker does (keycloak.md "Identity provider")."""
+"""The imitation of Keycloak: admin REST, driven by python-keycloak as the broker does (docs/keycloak.md "Identity provider")."""
 
 import json
 from collections.abc import AsyncIterator

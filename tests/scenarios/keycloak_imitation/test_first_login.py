@@ -1,4 +1,4 @@
-"""The imitation of Keycloak: whom a first login creates, links or refuses (keycloak.md "First login, users, profile", T3, T4)."""
+"""The imitation of Keycloak: whom a first login creates, links or refuses (docs/keycloak.md "First login, users, profile", T3, T4)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The imitation of Keycloak: logout in and out (keycloak.md "Logout", T6, T7)."""
+"""The imitation of Keycloak: logout in and out (docs/keycloak.md "Logout", T6, T7)."""
 
 import time
 

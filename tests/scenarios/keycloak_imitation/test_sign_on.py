@@ -1,4 +1,4 @@
-"""The imitation of Keycloak: how a browser signs on, as keycloak.md says that a real one behaves (T1, T2, T5, T7, T10, T11)."""
+"""The imitation of Keycloak: how a browser signs on, as docs/keycloak.md says that a real one behaves (T1, T2, T5, T7, T10, T11)."""
 
 from datetime import timedelta
 
