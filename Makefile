@@ -32,7 +32,7 @@ test: setup
 	$(BIN)/python -m pytest tests $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance -n 2 $(ARGS)
 
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)

@@ -29,7 +29,7 @@ from broker.launch import endpoint as launch_endpoint
 from broker.launch.door import Door, StartPage
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
-from broker.launch.start import StartLaunch, ToKeycloak
+from broker.launch.start import ResumeLaunch, StartLaunch, ToKeycloak
 from broker.logout.account import EndAccount
 from broker.logout.end_sessions import EndSessions
 from broker.logout.sign_out import SignOut
@@ -242,7 +242,8 @@ def _app(parts: _Parts, worker: Worker) -> FastAPI:
         parts.now,
     )
     start = StartLaunch(door, to_keycloak, parts.now)
-    app.include_router(launch_endpoint.router(start, _returning(parts, door), pages.outcome))
+    resume = ResumeLaunch(door, to_keycloak, parts.now)
+    app.include_router(launch_endpoint.router(start, resume, _returning(parts, door), pages.outcome))
     app.include_router(provider_endpoint.router(_provider(parts, pages, door, to_keycloak)))
     app.include_router(health.router({"database": _ping_database(parts.stores)}))
     _handle_errors(app, parts, pages)

@@ -4,7 +4,10 @@ Owns: time-outs, limits, no redirects. Leaves to others: which host may be calle
 """
 
 import asyncio
+import os
+import ssl
 from dataclasses import dataclass
+from functools import cache
 
 import httpx
 
@@ -25,9 +28,20 @@ class Answer:
         return f"Answer({self.status})"
 
 
+def tls_context() -> ssl.SSLContext:
+    """Certificate authorities of the environment (`SSL_CERT_FILE`, `SSL_CERT_DIR`), else httpx's; read once, which takes a while."""
+    return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _tls_context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 def http_client(*, timeout_s: float = 5.0) -> httpx.AsyncClient:
     """A client with a pool, that follows no redirect; proxy and certificates come from the environment as usual."""
     return httpx.AsyncClient(
+        verify=tls_context(),
         timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 3.0)),
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=15),
         follow_redirects=False,

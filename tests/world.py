@@ -22,6 +22,7 @@ from demo.app import DownstreamApp
 from demo.browser import Browser, Page
 from demo.server import HttpServer
 from demo.talkdesk import ANA, NOTES_ID, WALLBOARD_ID, Installation, InstallationState, StandIn, User, Variants, apps_at
+from tests.prepared import copy_into
 from tests.waiting import eventually
 
 MOST_REDIRECTS = 12
@@ -200,6 +201,7 @@ async def open_world(
             sites.pass_on("broker.test", broker.listens_at)
             sites.pass_on("talkdesk.test", talkdesk.url)
         stack.push_async_callback(broker.close)
+        copy_into(folder)
         await broker.start()
         world = World(talkdesk, realm, broker, wallboard=apps[0], notes=apps[1])
         try:

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from broker.launch.returning import ReturnFromKeycloak
-from broker.launch.start import StartLaunch
+from broker.launch.start import ResumeLaunch, StartLaunch
 from broker.model.outcome import Outcome
 
 Render = Callable[[Request, Outcome], Response]
 
 
-def router(start: StartLaunch, returning: ReturnFromKeycloak, render: Render) -> APIRouter:
+def router(start: StartLaunch, resume: ResumeLaunch, returning: ReturnFromKeycloak, render: Render) -> APIRouter:
     """The routes."""
     routes = APIRouter()
 
@@ -23,5 +23,9 @@ def router(start: StartLaunch, returning: ReturnFromKeycloak, render: Render) ->
     @routes.get("/launch/return")
     async def launch_return(request: Request) -> Response:
         return render(request, await returning(request.query_params.multi_items(), request.cookies))
+
+    @routes.get("/launch/resume")
+    async def launch_resume(request: Request) -> Response:
+        return render(request, await resume(request.cookies))
 
     return routes

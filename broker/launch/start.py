@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from broker.errors import SignOnFailed
 from broker.launch.door import Door
 from broker.model.authorization import STATE_LIFETIME, Launch, LaunchState
-from broker.model.browser import PROOF_COOKIE, Cookie, bind
+from broker.model.browser import LAST_COOKIE, PROOF_COOKIE, Cookie, bind
 from broker.model.failure import Stage
 from broker.model.installation import Installation
 from broker.model.names import MAX_ID_LENGTH, TalkdeskUserId
@@ -18,6 +18,7 @@ from broker.ports import Clock, LaunchClient, OneTimeKind, OneTimeValues
 INSTALLATION = "talkdesk_installation_id"
 USER = "talkdesk_user_id"
 SETTING_UP_AGAIN_S = 2
+_REMEMBERED_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class ToKeycloak:
         url = self.keycloak.authorization_url(
             alias=alias, state=state, nonce=nonce, code_challenge=challenge_of(verifier)
         )
-        cookies = (cookie, proof) if proof else (cookie,)
+        last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), _REMEMBERED_S)
+        cookies = (cookie, last, proof) if proof else (cookie, last)
         # A proof that an earlier launch left behind may be another person's.
         clear = None if proof else PROOF_COOKIE
         title = f"Opening {name} …"
@@ -72,6 +74,23 @@ class StartLaunch:
         installation = await self.door.enter(given.get(INSTALLATION, ""), Stage.LAUNCH, hint)
         launch = Launch(installation.id, TalkdeskUserId(hint) if hint else None, self.now())
         return await self.to_keycloak(launch, installation, in_line=True)
+
+
+@dataclass(frozen=True)
+class ResumeLaunch:
+    """Takes a person who came to an app without Talkdesk: launches again where this browser launched last."""
+
+    door: Door
+    to_keycloak: ToKeycloak
+    now: Clock
+
+    async def __call__(self, cookies: Mapping[str, str]) -> GoOn:
+        """Where the browser goes. Raises SignOnFailed, also where this browser never launched anything."""
+        last = unquote(cookies.get(LAST_COOKIE, ""))
+        if not last:
+            raise SignOnFailed(Stage.LAUNCH, "nothing_to_resume", "Please open the app from Talkdesk.", status=404)
+        installation = await self.door.enter(last, Stage.LAUNCH)
+        return await self.to_keycloak(Launch(installation.id, None, self.now()), installation, in_line=True)
 
 
 def _once(parameters: Sequence[tuple[str, str]]) -> Mapping[str, str]:

@@ -13,6 +13,9 @@ from datetime import datetime
 PROOF_COOKIE = "__Host-tdp"
 """Cookie of a person who was just proven at this browser, for the next authorization request."""
 
+LAST_COOKIE = "__Host-tdl"
+"""Cookie with the installation that this browser launched last. It proves nothing: a launch asks Talkdesk who is there."""
+
 _PREFIX = "__Host-tdb-"
 _CAP = 12
 """Most of our cookies in one browser: a page full of frames must not fill its header."""
@@ -24,6 +27,8 @@ class Cookie:
 
     name: str
     value: str
+    max_age_s: int = 600
+    """How long the browser keeps it; a state lives for ten minutes."""
 
     def __repr__(self) -> str:
         """Without the value."""

@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 from urllib.parse import quote
 
 import httpx
@@ -19,6 +20,7 @@ from keycloak import KeycloakOpenIDConnection
 from keycloak.exceptions import KeycloakError as LibraryError
 
 from broker.errors import KeycloakError
+from broker.outbound import tls_context
 
 TIMEOUT_S = 5
 
@@ -38,6 +40,8 @@ class RealmConnection(KeycloakOpenIDConnection):
             client_id=client_id,
             client_secret_key=client_secret,
             timeout=TIMEOUT_S,
+            # It makes clients of its own, which are replaced below; without this each would read the authorities again.
+            verify=cast(bool, tls_context()),
         )
         self.async_s = client
         self.keycloak_openid.connection.async_s = client

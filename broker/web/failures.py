@@ -19,6 +19,7 @@ log = structlog.get_logger()
 # Where the person's own mistake or a passing fault stopped them, once more from Talkdesk can help.
 TRY_AGAIN = frozenset(
     {
+        "nothing_to_resume",
         "state_unknown",
         "other_browser",
         "signed_out_meanwhile",

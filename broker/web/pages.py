@@ -96,7 +96,9 @@ def _mail(page: ErrorPage) -> str | None:
 
 
 def _set(response: Response, cookie: Cookie) -> None:
-    response.set_cookie(cookie.name, cookie.value, max_age=600, path="/", secure=True, httponly=True, samesite="lax")
+    response.set_cookie(
+        cookie.name, cookie.value, max_age=cookie.max_age_s, path="/", secure=True, httponly=True, samesite="lax"
+    )
 
 
 def _clear(response: Response, name: str) -> None:

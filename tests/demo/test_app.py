@@ -133,7 +133,7 @@ NOW = int(time.time())
         {"header": {"typ": "JWT"}},
         {"header": {"typ": None}},
         {"header": {"kid": "unknown"}},
-        {"key": RSAKey.generate_key(2048)},
+        pytest.param({"key": RSAKey.generate_key(2048)}, id="another key"),
     ],
     ids=str,
 )

@@ -183,6 +183,18 @@ async def test_a_launch_that_names_no_installation_gets_a_page(world: World, que
     assert failure.stage.value == "launch"
 
 
+async def test_who_comes_without_talkdesk_launches_again_where_this_browser_launched_last(world: World) -> None:
+    """The morning after, from a bookmark: Keycloak's page sends the browser here."""
+    installation = await world.install(ACME)
+    browser = world.browser(ANA)
+    await world.launch(browser, installation, ANA)
+    page = await browser.open(f"{world.broker.url}/launch/resume")
+    assert page.url == f"{world.wallboard.url}/"
+    elsewhere = await world.browser(ANA).open(f"{world.broker.url}/launch/resume")
+    assert elsewhere.status == 404
+    assert "open the app from Talkdesk" in elsewhere.text
+
+
 async def test_an_uninstalled_app_is_a_closed_door(world: World) -> None:
     """Found before Keycloak is asked; never its password form."""
     installation = await world.install(ACME)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from demo.http_client import http_client
 from demo.server import HttpServer
 from tests.fakes.keycloak.admin import ROLE, AdminEndpoints
 from tests.fakes.keycloak.browser import BrowserEndpoints
@@ -53,8 +53,7 @@ class KeycloakImitation:
             clock,
         )
         self.realm_url = self._realm.issuer
-        # Calls loopback only, without TLS: reading the machine's certificates would take longer than most tests.
-        self._outgoing = httpx.AsyncClient(timeout=APP_TIMEOUT_S, trust_env=False, verify=False)
+        self._outgoing = http_client(seconds=APP_TIMEOUT_S)
         self._wire = self._build()
 
     async def __aenter__(self) -> Self:

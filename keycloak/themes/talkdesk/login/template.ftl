@@ -12,7 +12,7 @@
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="robots" content="noindex, nofollow">
     <meta name="color-scheme" content="light dark">
-    <title><#if strict><#nested "header"><#else>${msg("loginTitle", realm.displayName!realm.name)}</#if></title>
+    <title><#if strict><#nested "header"><#else>${realm.displayName!realm.name}</#if></title>
     <link rel="icon" href="${url.resourcesPath}/img/icon.svg" type="image/svg+xml">
     <link rel="stylesheet" href="${url.resourcesPath}/css/talkdesk.css">
 </head>
