@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from broker.app import Broker, open_broker
 from broker.model.identity_provider import ProviderState
 from broker.model.names import InstallationId
+from broker.model.task import Task, TaskKind
 from broker.settings import ConfigFile, Settings
 from demo.app import DownstreamApp
 from demo.browser import Browser, Page
@@ -145,6 +146,11 @@ class World:
         """Alias of the installation's live identity provider."""
         record = await self.broker.opened.stores.provider_records.find_latest(InstallationId(installation.id))
         return record.alias if record and record.state is ProviderState.LIVE else None
+
+    async def converge(self, installation: Installation) -> None:
+        """Ask for the installation to be looked at again, as a reconcile does."""
+        await self.broker.opened.stores.tasks.enqueue(Task(TaskKind.CONVERGE, installation.id))
+        self.broker.opened.worker.wake()
 
     def is_approved(self, app: DownstreamApp) -> bool:
         """Whether Talkdesk heard that the app's only installation is set up."""
