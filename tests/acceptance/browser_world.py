@@ -1,5 +1,6 @@
 """A world whose parts are on different sites, and a real Chromium in front of it."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from playwright.async_api import BrowserContext, Page, Request, async_playwright
 
 from demo.app import DownstreamApp
 from demo.keycloak_admin import KeycloakAdmin
+from demo.talkdesk import User
 from tests.acceptance.keycloak_server import REPOSITORY
 from tests.acceptance.sites import Sites, resolve_test_names
 from tests.world import World, open_world
@@ -132,6 +134,14 @@ class Desk:
         tab.on("requestfinished", lambda request: chains.append(_redirects_before(request)))
         await tab.wait_for_url(f"{app.url}/")
         return OpenedApp(tab, chains)
+
+    async def launch_at_once(self, apps: list[DownstreamApp], user: User) -> list[Page]:
+        """Open these apps' launch addresses in tabs of their own, in the same instant."""
+        installed = {each.app.name: each for each in self.world.talkdesk.state.installations.values()}
+        urls = [self.world.talkdesk.launch_url(installed[app.name], user) for app in apps]
+        tabs = [await self.context.new_page() for _ in urls]
+        await asyncio.gather(*(tab.goto(url, wait_until="commit") for tab, url in zip(tabs, urls, strict=True)))
+        return tabs
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.world import MOST_REDIRECTS, users_of
 async def test_one_click_opens_the_app_and_a_sign_out_closes_it_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Install on Talkdesk's page, click, be in; the second app silently; another person; sign out."""
+    """Install on Talkdesk's page; three launches at once; click, be in; the second app silently; another person; sign out."""
     async with open_sites(tmp_path, monkeypatch) as (world, chromium):
         desk = await Desk.open(world, chromium)
         await desk.sign_in(ANA.name)
@@ -24,6 +24,11 @@ async def test_one_click_opens_the_app_and_a_sign_out_closes_it_everywhere(
             await row.get_by_role("button", name="Install", exact=True).click()
             await eventually(partial(world.is_approved, app), what=f"{app.name} is approved", seconds=60)
         await desk.talkdesk.reload()
+
+        apps = [world.wallboard, world.notes, world.wallboard]
+        for tab, app in zip(await desk.launch_at_once(apps, ANA), apps, strict=True):
+            await tab.wait_for_url(f"{app.url}/")
+            await tab.close()
 
         wallboard = await desk.click_icon(world.wallboard)
         await expect(wallboard.tab.locator("body")).to_contain_text(ANA.name)
