@@ -8,32 +8,28 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode, urlsplit
+from datetime import UTC, datetime
 
 import httpx
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 
 from broker.converge.answer import Answer
 from broker.converge.desired import Deployment
 from broker.converge.provision import Converge
-from broker.errors import SignOnFailed, StorageError
 from broker.events import endpoint as events_endpoint
 from broker.events.parse import Parser
 from broker.events.receive import Receive
+from broker.housekeeping import keep_house
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
 from broker.launch import endpoint as launch_endpoint
-from broker.launch.door import Door, StartPage
+from broker.launch.door import Door, StartPage, with_issuer
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch, ToKeycloak
 from broker.logout.account import EndAccount
 from broker.logout.end_sessions import EndSessions
 from broker.logout.sign_out import SignOut
-from broker.model.failure import Stage
 from broker.model.names import AccountId
 from broker.model.pkce import random_value
 from broker.model.task import TaskKind
@@ -61,14 +57,11 @@ from broker.talkdesk.oauth import OAuth
 from broker.talkdesk.wire import Wire
 from broker.to_talkdesk import ToTalkdesk
 from broker.web import health
+from broker.web.errors import handle_errors
 from broker.web.failures import FailurePages
 from broker.web.middleware import EveryAnswer
 from broker.web.pages import Pages
 from broker.worker import Effect, Worker
-
-log = structlog.get_logger()
-
-HOUSEKEEPING = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -246,7 +239,9 @@ def _app(parts: _Parts, worker: Worker) -> FastAPI:
     app.include_router(launch_endpoint.router(start, resume, _returning(parts, door), pages.outcome))
     app.include_router(provider_endpoint.router(_provider(parts, pages, door, to_keycloak)))
     app.include_router(health.router({"database": _ping_database(parts.stores)}))
-    _handle_errors(app, parts, pages)
+    apps = {each.id: each for each in parts.config.apps}
+    stores = parts.stores
+    handle_errors(app, FailurePages(stores.failures, stores.installations, apps, pages, parts.now))
     return app
 
 
@@ -267,12 +262,6 @@ def _door(parts: _Parts) -> Door:
         app.id: StartPage(app.name, with_issuer(app.start_url, parts.keycloak.realm_url)) for app in parts.config.apps
     }
     return Door(parts.stores.installations, parts.stores.provider_records, apps, parts.listed_accounts)
-
-
-def with_issuer(start_url: str, issuer: str) -> str:
-    """The start URL with `iss` (OpenID Connect Core 4), appended to a query that is there already."""
-    separator = "&" if urlsplit(start_url).query else "?"
-    return f"{start_url.rstrip('?')}{separator}{urlencode({'iss': issuer})}"
 
 
 def _returning(parts: _Parts, door: Door) -> ReturnFromKeycloak:
@@ -328,29 +317,6 @@ def _provider(parts: _Parts, pages: Pages, door: Door, to_keycloak: ToKeycloak) 
     )
 
 
-def _handle_errors(app: FastAPI, parts: _Parts, pages: Pages) -> None:
-    apps = {each.id: each for each in parts.config.apps}
-    answer = FailurePages(parts.stores.failures, parts.stores.installations, apps, pages, parts.now)
-
-    async def sign_on_failed(_: Request, error: Exception) -> Response:
-        assert isinstance(error, SignOnFailed)
-        return await answer(error)
-
-    async def storage_failed(request: Request, error: Exception) -> Response:
-        log.error("the database can't be used", path=request.url.path, error=str(error))
-        sentence = "The sign-on service is not available right now."
-        return await answer(SignOnFailed(Stage.LAUNCH, "storage_unavailable", sentence, status=503, detail=str(error)))
-
-    async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected failure", path=request.url.path, exc_info=error)
-        sentence = "Something went wrong on our side."
-        return await answer(SignOnFailed(Stage.LAUNCH, "unexpected", sentence, status=500, detail=type(error).__name__))
-
-    app.add_exception_handler(SignOnFailed, sign_on_failed)
-    app.add_exception_handler(StorageError, storage_failed)
-    app.add_exception_handler(Exception, unexpected)
-
-
 def _ping_database(stores: Stores) -> Callable[[], Awaitable[None]]:
     async def ping() -> None:
         await stores.meta.instance_id()
@@ -361,7 +327,7 @@ def _ping_database(stores: Stores) -> Callable[[], Awaitable[None]]:
 @asynccontextmanager
 async def _running(worker: Worker, stores: Stores, now: Clock) -> AsyncIterator[None]:
     working = asyncio.create_task(worker.run())
-    sweeping = asyncio.create_task(_keep_house(stores, now))
+    sweeping = asyncio.create_task(keep_house(stores.one_time_values, now))
     try:
         yield
     finally:
@@ -370,12 +336,3 @@ async def _running(worker: Worker, stores: Stores, now: Clock) -> AsyncIterator[
         await working
         with contextlib.suppress(asyncio.CancelledError):
             await sweeping
-
-
-async def _keep_house(stores: Stores, now: Clock) -> None:
-    while True:
-        await asyncio.sleep(HOUSEKEEPING.total_seconds())
-        try:
-            await stores.one_time_values.delete_expired(now())
-        except StorageError as error:
-            log.warning("expired values could not be deleted", error=str(error))

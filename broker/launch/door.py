@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
 
 from broker.errors import SignOnFailed
 from broker.model.failure import Stage
@@ -57,3 +58,9 @@ class Door:
     def app(self, installation: Installation) -> StartPage:
         """The app of an installation that may be entered."""
         return self.apps[installation.app]
+
+
+def with_issuer(start_url: str, issuer: str) -> str:
+    """The start URL with `iss` (OpenID Connect Core 4), appended to a query that is there already."""
+    separator = "&" if urlsplit(start_url).query else "?"
+    return f"{start_url.rstrip('?')}{separator}{urlencode({'iss': issuer})}"

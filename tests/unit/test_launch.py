@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.app import with_issuer
 from broker.launch.decide import Next, after_keycloak, after_proof
+from broker.launch.door import with_issuer
 from broker.model.authorization import Launch, LaunchState, Proven, Proving, TalkdeskState
 from broker.model.browser import bind, surplus
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
