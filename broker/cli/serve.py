@@ -18,9 +18,9 @@ STOP_S = 20
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on [default: BROKER_HOST].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default BROKER_HOST.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on [default: BROKER_PORT].")
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; by default BROKER_PORT.")
     ] = None,
 ) -> None:
     """Run the service."""
@@ -34,7 +34,7 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, config, host or settings.host, settings.port if port is None else port))
     except StorageError as error:
-        typer.echo(f"The database can't be used: {error}", err=True)
+        typer.echo(f"The broker can't start: {error}", err=True)
         raise typer.Exit(1) from None
 
 

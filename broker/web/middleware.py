@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CLOSED_AFTER = ("/oidc/", "/relay/")
+_CLOSED_AFTER = "/oidc/"
 
 
 class EveryAnswer:

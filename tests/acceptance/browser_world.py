@@ -1,6 +1,7 @@
 """A world whose parts are on different sites, and a real Chromium in front of it."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from tests.world import World, open_world
 sys.path.append(str(REPOSITORY / "keycloak"))
 from local_server import LocalServer
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -91,6 +92,7 @@ async def _chromium(sites: Sites) -> AsyncIterator[Chromium]:
         "--host-resolver-rules=MAP *.test 127.0.0.1",
         f"--ignore-certificate-errors-spki-list={sites.key_hash}",
     ]
+    assert CHROMIUM, "no Chromium on the PATH (Debian: apt install chromium)"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         try:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -108,7 +109,11 @@ async def test_logout_that_overtakes_the_callback(app: DownstreamApp, provider: 
     assert 'id="nobody"' in page.text
 
 
-NOW = int(time.time())
+@dataclass(frozen=True)
+class SecondsFromNow:
+    """A time that is told when it is needed: parameters have to be the same in every process."""
+
+    seconds: int
 
 
 @pytest.mark.parametrize(
@@ -118,9 +123,9 @@ NOW = int(time.time())
         {"iss": None},
         {"aud": "notes"},
         {"aud": None},
-        {"exp": NOW - 60},
+        {"exp": SecondsFromNow(-60)},
         {"exp": None},
-        {"iat": NOW + 3600},
+        {"iat": SecondsFromNow(3600)},
         {"iat": None},
         {"jti": None},
         {"events": None},
@@ -141,7 +146,11 @@ async def test_false_logout_tokens(
     app: DownstreamApp, provider: Provider, signed_in: Browser, changes: dict[str, Any]
 ) -> None:
     """Whatever is wrong with it: 400, and the session lives on."""
-    assert await provider.post_logout(app.backchannel_logout_url, provider.logout_token(**changes)) == 400
+    now = int(time.time())
+    told = {
+        name: now + value.seconds if isinstance(value, SecondsFromNow) else value for name, value in changes.items()
+    }
+    assert await provider.post_logout(app.backchannel_logout_url, provider.logout_token(**told)) == 400
     assert len(app.signed_in) == 1
 
 
