@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from broker.converge.answer import Answer
 from broker.converge.desired import Deployment
 from broker.converge.provision import Converge
+from broker.door import Door, StartPage, with_issuer
 from broker.events import endpoint as events_endpoint
 from broker.events.parse import Parser
 from broker.events.receive import Receive
@@ -23,7 +25,6 @@ from broker.housekeeping import keep_house
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
 from broker.launch import endpoint as launch_endpoint
-from broker.launch.door import Door, StartPage, with_issuer
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch, ToKeycloak
@@ -47,6 +48,7 @@ from broker.realm.keys import KeycloakRealmKeys
 from broker.realm.launch_client import KeycloakLaunchClient
 from broker.realm.logout import KeycloakLogoutEndpoint
 from broker.settings import ConfigFile, Settings
+from broker.states import States
 from broker.storage import database as databases
 from broker.storage.sealing_keys import load_keys
 from broker.storage.stores import Stores, open_stores
@@ -68,9 +70,24 @@ from broker.worker import Effect, Worker
 class Broker:
     """A broker that is ready to serve."""
 
-    app: FastAPI
+    app: ASGIApp
     worker: Worker
     stores: Stores
+    now: Clock
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
+        working = asyncio.create_task(self.worker.run())
+        sweeping = asyncio.create_task(keep_house(self.stores.one_time_values, self.now))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            self.worker.stop()
+            await working
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
 
 
 def utc_now() -> datetime:
@@ -80,7 +97,7 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_now) -> AsyncIterator[Broker]:
-    """Everything wired together, with the worker at work; all of it is let go at the end. Raises StorageError."""
+    """Everything wired together; all of it is let go at the end. Raises StorageError."""
     async with AsyncExitStack() as stack:
         stores = await _open_stores(settings, stack, now)
         talkdesk_client = await stack.enter_async_context(http_client())
@@ -96,8 +113,8 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
             keycloak=_keycloak(settings, keycloak_client),
         )
         worker = _worker(parts)
-        await stack.enter_async_context(_running(worker, stores, now))
-        yield Broker(_app(parts, worker), worker, stores)
+        # Outside of everything: also what the framework answers by itself gets these headers.
+        yield Broker(EveryAnswer(_app(parts, worker)), worker, stores, now)
 
 
 @dataclass(frozen=True)
@@ -135,11 +152,34 @@ class _Parts:
 
     @property
     def end_sessions(self) -> EndSessions:
-        return EndSessions(self.stores.sign_ons, self.keycloak.logout, self.keys, self.issuers, self.now)
+        return EndSessions(
+            sign_ons=self.stores.sign_ons,
+            keycloak=self.keycloak.logout,
+            providers=self.keycloak.identity_providers,
+            records=self.stores.provider_records,
+            keys=self.keys,
+            issuers=self.issuers,
+            now=self.now,
+        )
+
+    @property
+    def states(self) -> States:
+        return States(self.stores.one_time_values, self.now)
+
+    @property
+    def door(self) -> Door:
+        realm_url = self.keycloak.realm_url
+        apps = {app.id: StartPage(app.name, with_issuer(app.start_url, realm_url)) for app in self.config.apps}
+        return Door(self.stores.installations, self.stores.provider_records, apps, self.listed_accounts)
+
+    @property
+    def to_keycloak(self) -> ToKeycloak:
+        launch_url = f"{self.settings.public_url}/talkdesk/launch"
+        return ToKeycloak(self.door, self.states, self.keycloak.launch_client, launch_url)
 
     @property
     def to_talkdesk(self) -> ToTalkdesk:
-        return ToTalkdesk(self.stores.one_time_values, self.talkdesk.oauth, self.now)
+        return ToTalkdesk(self.states, self.talkdesk.oauth, self.now)
 
     @property
     def listed_accounts(self) -> frozenset[AccountId] | None:
@@ -209,7 +249,7 @@ def _worker(parts: _Parts) -> Worker:
         ),
         app_names={app.id: app.name for app in parts.config.apps},
         is_welcome=parts.is_welcome,
-        end_sessions=EndAccount(stores.sign_ons, parts.end_sessions, parts.now),
+        end_sessions=EndAccount(stores.sign_ons, parts.end_sessions),
     )
     answer = Answer(stores.events, stores.installations, stores.provider_records, parts.talkdesk.apps, parts.is_welcome)
     sign_out = SignOut(stores.logouts, stores.sign_ons, stores.tasks, parts.end_sessions, parts.now)
@@ -223,21 +263,12 @@ def _worker(parts: _Parts) -> Worker:
 
 def _app(parts: _Parts, worker: Worker) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_middleware(EveryAnswer)
     pages = Pages()
     app.include_router(events_endpoint.router(_receive(parts, worker.wake)))
-    door = _door(parts)
-    to_keycloak = ToKeycloak(
-        door,
-        parts.stores.one_time_values,
-        parts.keycloak.launch_client,
-        f"{parts.settings.public_url}/talkdesk/launch",
-        parts.now,
-    )
-    start = StartLaunch(door, to_keycloak, parts.now)
-    resume = ResumeLaunch(door, to_keycloak, parts.now)
-    app.include_router(launch_endpoint.router(start, resume, _returning(parts, door), pages.outcome))
-    app.include_router(provider_endpoint.router(_provider(parts, pages, door, to_keycloak)))
+    start = StartLaunch(parts.door, parts.to_keycloak, parts.now)
+    resume = ResumeLaunch(parts.door, parts.to_keycloak, parts.now)
+    app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome))
+    app.include_router(provider_endpoint.router(_provider(parts, pages)))
     app.include_router(health.router({"database": _ping_database(parts.stores)}))
     apps = {each.id: each for each in parts.config.apps}
     stores = parts.stores
@@ -257,36 +288,30 @@ def _receive(parts: _Parts, wake: Callable[[], None]) -> Receive:
     )
 
 
-def _door(parts: _Parts) -> Door:
-    apps = {
-        app.id: StartPage(app.name, with_issuer(app.start_url, parts.keycloak.realm_url)) for app in parts.config.apps
-    }
-    return Door(parts.stores.installations, parts.stores.provider_records, apps, parts.listed_accounts)
-
-
-def _returning(parts: _Parts, door: Door) -> ReturnFromKeycloak:
+def _returning(parts: _Parts) -> ReturnFromKeycloak:
     return ReturnFromKeycloak(
-        door=door,
-        one_time=parts.stores.one_time_values,
+        door=parts.door,
+        states=parts.states,
         sign_ons=parts.stores.sign_ons,
         keycloak=parts.keycloak.launch_client,
         realm_keys=parts.keycloak.keys,
         to_talkdesk=parts.to_talkdesk,
+        to_keycloak=parts.to_keycloak,
+        end_session=parts.end_sessions.one,
+        end_person=parts.end_sessions.person,
         realm_issuer=parts.keycloak.realm_url,
         client_id=parts.settings.keycloak_launch_client_id,
         now=parts.now,
     )
 
 
-def _provider(parts: _Parts, pages: Pages, door: Door, to_keycloak: ToKeycloak) -> provider_endpoint.Provider:
+def _provider(parts: _Parts, pages: Pages) -> provider_endpoint.Provider:
     stores, talkdesk = parts.stores, parts.talkdesk.oauth
     answer = AnswerKeycloak(stores.sign_ons, stores.one_time_values, parts.issuers, parts.now)
-    proven_launch = ProvenLaunch(
-        door, stores.one_time_values, stores.sign_ons, parts.end_sessions.one, to_keycloak, parts.now
-    )
+    proven_launch = ProvenLaunch(parts.door, stores.one_time_values, parts.to_keycloak, parts.now)
     return provider_endpoint.Provider(
         authorize=Authorize(
-            installations=stores.installations,
+            door=parts.door,
             providers=stores.provider_records,
             one_time=stores.one_time_values,
             to_talkdesk=parts.to_talkdesk,
@@ -294,10 +319,9 @@ def _provider(parts: _Parts, pages: Pages, door: Door, to_keycloak: ToKeycloak) 
             realm_url=parts.keycloak.realm_url,
             now=parts.now,
         ),
-        callback=Callback(
-            stores.installations, stores.one_time_values, talkdesk, stores.accounts, answer, proven_launch, parts.now
-        ),
+        callback=Callback(parts.door, parts.states, talkdesk, stores.accounts, answer, proven_launch, parts.now),
         token=Token(
+            door=parts.door,
             installations=stores.installations,
             one_time=stores.one_time_values,
             sign_ons=stores.sign_ons,
@@ -322,17 +346,3 @@ def _ping_database(stores: Stores) -> Callable[[], Awaitable[None]]:
         await stores.meta.instance_id()
 
     return ping
-
-
-@asynccontextmanager
-async def _running(worker: Worker, stores: Stores, now: Clock) -> AsyncIterator[None]:
-    working = asyncio.create_task(worker.run())
-    sweeping = asyncio.create_task(keep_house(stores.one_time_values, now))
-    try:
-        yield
-    finally:
-        sweeping.cancel()
-        worker.stop()
-        await working
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping

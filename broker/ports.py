@@ -181,19 +181,21 @@ class SignOns(Protocol):
     """Sign-ons that we vouched for."""
 
     async def save(self, sign_on: SignOn) -> bool:
-        """Keep a new one; False, and it is not kept, where the person was logged out at or after its begin."""
+        """Keep a new one for which a code is issued; False, and it is not kept, where the person was logged out at or after its begin."""
         ...
 
     async def find(self, sign_on_id: str) -> SignOn | None:
         """By id."""
         ...
 
-    async def advance(self, sign_on_id: str, state: SignOnState, alias: Alias | None = None) -> bool:
-        """Move on to a later state (and note the alias); False where it has ended or is at that state or past it."""
+    async def advance(self, sign_on_id: str, state: SignOnState) -> bool:
+        """Move on to a later state; False where it has ended or is at that state or past it."""
         ...
 
-    async def of_person(self, account: AccountId, user: TalkdeskUserId, up_to: datetime) -> Sequence[SignOn]:
-        """Sign-ons of this person, begun up to then, that Keycloak may still hold: a code was issued and `mark_told` was not called.
+    async def of_person(
+        self, account: AccountId, user: TalkdeskUserId, up_to: datetime | None = None
+    ) -> Sequence[SignOn]:
+        """Sign-ons of this person, begun up to then, that Keycloak may still hold: `mark_told` was not called.
 
         Ended ones are among them until Keycloak was told; oldest first.
         """
@@ -211,8 +213,10 @@ class SignOns(Protocol):
         """Whether a sign-on of this person, not ended, began after then."""
         ...
 
-    async def of_account(self, account: AccountId, up_to: datetime) -> Sequence[SignOn]:
-        """As `of_person`, for everybody of the account."""
+    async def of_account(
+        self, account: AccountId, up_to: datetime, through: InstallationId, most: int
+    ) -> Sequence[SignOn]:
+        """As `of_person`, for everybody of the account, and without a limit in time for those through this installation; at most so many."""
         ...
 
     async def end(self, sign_on_ids: Sequence[str]) -> None:
@@ -371,8 +375,10 @@ class RealmKeys(Protocol):
 class LaunchClient(Protocol):
     """Us as a relying party of the realm: client `talkdesk-launch`."""
 
-    def authorization_url(self, *, alias: Alias, state: str, nonce: str, code_challenge: str) -> str:
-        """Keycloak's authorization endpoint with the hint for this identity provider."""
+    def authorization_url(
+        self, *, alias: Alias, state: str, nonce: str, code_challenge: str, proof: str | None = None
+    ) -> str:
+        """Keycloak's authorization endpoint with the hint for this identity provider, to which `proof` is passed on."""
         ...
 
     async def exchange(self, code: str, code_verifier: str) -> str:

@@ -6,38 +6,39 @@ Both flows need it and neither may know the other. Comes back at the callback (`
 from dataclasses import dataclass
 
 from broker.errors import SignOnFailed, TalkdeskError
-from broker.model.authorization import STATE_LIFETIME, AuthorizationRequest, Proving, TalkdeskState
-from broker.model.browser import bind
+from broker.model.authorization import AuthorizationRequest, Launch, Trip
 from broker.model.failure import Stage
 from broker.model.installation import Installation
 from broker.model.outcome import Redirect
-from broker.model.pkce import challenge_of, random_value
-from broker.ports import Clock, OneTimeKind, OneTimeValues, TalkdeskOAuth
+from broker.ports import Clock, OneTimeKind, TalkdeskOAuth
+from broker.states import States
 
 
 @dataclass(frozen=True)
 class ToTalkdesk:
-    """Sends a browser to Talkdesk with a state that only this browser can bring back."""
+    """Sends a browser to Talkdesk."""
 
-    one_time: OneTimeValues
+    states: States
     talkdesk: TalkdeskOAuth
     now: Clock
 
     async def __call__(
         self,
         installation: Installation,
-        purpose: AuthorizationRequest | Proving,
+        purpose: AuthorizationRequest | Launch,
         stage: Stage,
         *,
         clear_cookie: str | None = None,
     ) -> Redirect:
         """Talkdesk's authorization endpoint. Raises SignOnFailed."""
-        cookie, binding = bind(self.now())
-        state, nonce, verifier = random_value(), random_value(), random_value()
-        kept = TalkdeskState(installation.id, purpose, binding, nonce, verifier)
+        trip = Trip(installation.id, purpose, self.now())
+        departure = await self.states.depart(OneTimeKind.TALKDESK, trip.to_json())
         try:
             url = self.talkdesk.authorization_url(
-                installation, state=state, nonce=nonce, code_challenge=challenge_of(verifier)
+                installation,
+                state=departure.state,
+                nonce=departure.nonce,
+                code_challenge=departure.code_challenge,
             )
         except TalkdeskError as error:
             raise SignOnFailed(
@@ -48,5 +49,4 @@ class ToTalkdesk:
                 detail=str(error),
                 installation=installation.id,
             ) from None
-        await self.one_time.save(OneTimeKind.TALKDESK, state, kept.to_json(), self.now() + STATE_LIFETIME)
-        return Redirect(url, set_cookies=(cookie,), clear_cookie=clear_cookie)
+        return Redirect(url, set_cookies=(departure.cookie,), clear_cookie=clear_cookie)

@@ -90,6 +90,7 @@ class BrokerProcess:
         """Open and listen."""
         self._opened = await self._stack.enter_async_context(open_broker(self.settings, self.config))
         await self._server.start(self._opened.app)
+        await self._stack.enter_async_context(self._opened.working())
 
     async def stop(self) -> None:
         """Stop listening and let everything go; `start` takes up the same address and data."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import socket
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 import uvloop
@@ -12,6 +14,8 @@ from broker import logs
 from broker.app import open_broker
 from broker.errors import StorageError
 from broker.settings import ConfigFile, Settings, SettingsError, load
+
+log = structlog.get_logger()
 
 STOP_S = 20
 """How long requests under way may take to end when the service stops."""
@@ -33,20 +37,23 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, config, host or settings.host, settings.port if port is None else port))
+    except OSError as error:
+        typer.echo(f"The broker can't listen: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
     except StorageError as error:
         typer.echo(f"The broker can't start: {error}", err=True)
         raise typer.Exit(1) from None
 
 
 async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -> None:
+    listening = _listen(host, port)
     async with open_broker(settings, config) as broker:
         server = uvicorn.Server(
             uvicorn.Config(
                 broker.app,
-                host=host,
-                port=port,
                 loop="uvloop",
                 http="httptools",
+                lifespan="off",
                 log_config=None,
                 access_log=False,  # it would write queries, in which codes and states travel
                 server_header=False,
@@ -57,6 +64,12 @@ async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -
         # uvicorn stops on these and raises them again afterwards: then they must not end us before the worker has given back its leases.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        await server.serve()
-        if not server.started:
-            raise typer.Exit(1)
+        async with broker.working():
+            log.info("listening", host=host, port=listening.getsockname()[1])
+            await server.serve(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen at once: what comes before the rest is ready waits, and a port in use is told first. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from broker.model.browser import PROOF
 from broker.model.installation import Installation
 from broker.model.names import Alias, client_id_of
 from broker.ports import Json
@@ -82,6 +83,7 @@ FIELDS: Mapping[str, Whose] = MappingProxyType(
         "config.showInAccountConsole": Whose.OURS,  # nobody unlinks himself
         "config.backchannelSupported": Whose.OURS,  # says that Keycloak should call *us* at logout; there is nothing to call
         "config.acceptsPromptNoneForwardFromClient": Whose.OURS,  # we have no silent answer to give
+        "config.forwardParameters": Whose.OURS,  # ties the proof of a person to the launch that asked for it
         f"config.{OWNER_KEY}": Whose.OURS,
     }
 )
@@ -132,6 +134,7 @@ def desired_provider(installation: Installation, app_name: str, alias: Alias, de
             "showInAccountConsole": "NEVER",
             "backchannelSupported": "false",
             "acceptsPromptNoneForwardFromClient": "false",
+            "forwardParameters": PROOF,
             OWNER_KEY: deployment.instance,
         },
     }

@@ -1,21 +1,29 @@
 """`GET /launch/return`: Keycloak says whose session this browser has (OpenID Connect Core 3.1.2.5–3.1.3.7, RFC 9207)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
+from broker.door import Door
 from broker.errors import KeycloakError, SignOnFailed
-from broker.launch.decide import Next, after_keycloak
-from broker.launch.door import Door
-from broker.model.authorization import Launch, LaunchState, Proving
+from broker.launch.decide import Next, decide
+from broker.launch.start import ToKeycloak
+from broker.model.authorization import Launch
+from broker.model.browser import LAST_COOKIE, Cookie
 from broker.model.failure import Stage
-from broker.model.outcome import Redirect
+from broker.model.installation import Installation
+from broker.model.outcome import Outcome, Redirect
 from broker.model.sign_on import SignOn, SignOnState
-from broker.ports import Clock, Json, LaunchClient, OneTimeKind, OneTimeValues, RealmKeys, SignOns
+from broker.ports import Clock, Json, LaunchClient, OneTimeKind, RealmKeys, SignOns
+from broker.states import Arrival, States
 from broker.to_talkdesk import ToTalkdesk
 
 SKEW = timedelta(seconds=10)
-_LONGEST = 4000
+REMEMBERED_S = 30 * 24 * 3600
+
+End = Callable[[SignOn], Awaitable[None]]
+"""Ends Keycloak sessions. Raises KeycloakError."""
 
 
 @dataclass(frozen=True)
@@ -23,94 +31,110 @@ class ReturnFromKeycloak:
     """Takes Keycloak's answer to a launch."""
 
     door: Door
-    one_time: OneTimeValues
+    states: States
     sign_ons: SignOns
     keycloak: LaunchClient
     realm_keys: RealmKeys
     to_talkdesk: ToTalkdesk
+    to_keycloak: ToKeycloak
+    end_session: End
+    end_person: End
+    """All sessions of the person whose sign-on it is."""
     realm_issuer: str
     client_id: str
     now: Clock
 
-    async def __call__(self, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]) -> Redirect:
+    async def __call__(self, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]) -> Outcome:
         """Where the browser goes next. Raises SignOnFailed."""
-        given = dict(parameters)
-        if len(given) != len(parameters) or any(len(value) > _LONGEST for value in given.values()):
-            raise _failed("return_malformed", "The sign-on service sent an answer that can't be read.")
-        kept = await self._consume(given.get("state", ""), cookies)
-        launch = kept.launch
+        arrival = await self.states.arrive(OneTimeKind.LAUNCH, Stage.RETURN, parameters, cookies)
+        launch = Launch.from_json(arrival.content["launch"])
         installation = await self.door.enter(launch.installation, Stage.RETURN, launch.hint)
-        session = await self._session(given, kept)
-        if after_keycloak(launch, installation, session) is Next.PROVE:
-            proving = Proving(launch, session.id)
-            return await self.to_talkdesk(installation, proving, Stage.RETURN, clear_cookie=kept.binding.name)
+        session = await self._session(arrival, launch)
+        match decide(launch, installation, session):
+            case Next.OPEN_APP:
+                return await self._open_app(installation, session, arrival)
+            case Next.PROVE:
+                return await self.to_talkdesk(installation, launch, Stage.RETURN, clear_cookie=arrival.cookie_name)
+            case Next.END_AND_SIGN_ON:
+                await self._end(session, launch)
+                again = replace(launch, ended=launch.ended + 1)
+                return await self.to_keycloak(again, installation, clear=arrival.cookie_name)
+
+    async def _open_app(self, installation: Installation, session: SignOn, arrival: Arrival) -> Redirect:
         await self.sign_ons.advance(session.id, SignOnState.SEEN)
-        return Redirect(self.door.app(installation).url, clear_cookie=kept.binding.name)
+        # Only now: a link that somebody sent must not decide where this browser resumes.
+        last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), REMEMBERED_S)
+        return Redirect(self.door.app(installation).url, set_cookies=(last,), clear_cookie=arrival.cookie_name)
 
-    async def _consume(self, state: str, cookies: Mapping[str, str]) -> LaunchState:
-        content = await self.one_time.find(OneTimeKind.LAUNCH, state, self.now()) if state else None
-        if content is None:
-            raise _failed("state_unknown", "This sign-on took too long, or was already used.")
-        kept = LaunchState.from_json(content)
-        if not kept.binding.matches(cookies):
-            raise _failed("other_browser", "This sign-on was begun in another browser.", kept.launch)
-        if await self.one_time.consume(OneTimeKind.LAUNCH, state, self.now()) is None:
-            raise _failed("state_unknown", "This sign-on took too long, or was already used.", kept.launch)
-        return kept
+    async def _end(self, session: SignOn, launch: Launch) -> None:
+        """End the session; where it stays, all of that person's.
 
-    async def _session(self, given: Mapping[str, str], kept: LaunchState) -> SignOn:
+        Keycloak keeps the first `sid` of a session but the notes of the newest sign-on: after a re-authentication inside the session
+        ours is not the one that ends it.
+        """
+        ends = (self.end_session, self.end_person)
+        if launch.ended >= len(ends):
+            raise _failed("session_stays", _SOMEBODY_ELSE, launch, status=502, detail="the session did not end")
+        try:
+            await ends[launch.ended](session)
+        except KeycloakError as error:
+            status = error.status
+            raise _failed(
+                "session_stays", _SOMEBODY_ELSE, launch, status=502, detail=str(error), upstream_status=status
+            ) from None
+
+    async def _session(self, arrival: Arrival, launch: Launch) -> SignOn:
         """The sign-on that Keycloak's session comes from."""
-        if given.get("iss") != self.realm_issuer:
-            raise _failed("issuer_wrong", "The sign-on service sent an answer that can't be read.", kept.launch)
-        if not given.get("code"):
-            raise _failed("keycloak_refused", "The sign-on service did not let you in.", kept.launch, status=403)
-        claims = await self._id_token(given["code"], kept)
+        if arrival.parameters.get("iss") != self.realm_issuer:
+            raise _failed("issuer_wrong", _UNREADABLE, launch)
+        if not arrival.parameters.get("code"):
+            raise _failed("keycloak_refused", "The sign-on service did not let you in.", launch, status=403)
+        claims = await self._id_token(arrival, launch)
         sign_on_id = claims.get("talkdesk_sign_on")
         session = await self.sign_ons.find(sign_on_id) if isinstance(sign_on_id, str) else None
         if session is None:
-            raise _failed("session_not_ours", "You are signed in here with another account.", kept.launch, status=409)
+            raise _failed("session_not_ours", "You are signed in here with another account.", launch, status=409)
         return session
 
-    async def _id_token(self, code: str, kept: LaunchState) -> Json:
+    async def _id_token(self, arrival: Arrival, launch: Launch) -> Json:
         try:
-            token = await self.keycloak.exchange(code, kept.code_verifier)
+            token = await self.keycloak.exchange(arrival.parameters["code"], arrival.code_verifier)
             claims = await self.realm_keys.verify(token, self.now())
         except KeycloakError as error:
+            sentence, status = "The sign-on service could not be reached.", error.status
             raise _failed(
-                "keycloak_failed",
-                "The sign-on service could not be reached.",
-                kept.launch,
-                status=502,
-                detail=str(error),
-                upstream_status=error.status,
+                "keycloak_failed", sentence, launch, status=502, detail=str(error), upstream_status=status
             ) from None
         except ValueError as error:
-            raise self._bad_token(kept, str(error)) from None
+            raise _bad_token(launch, str(error)) from None
         for holds, name in (
             (claims.get("iss") == self.realm_issuer, "iss"),
             (claims.get("aud") in (self.client_id, [self.client_id]), "aud"),
             (claims.get("azp", self.client_id) == self.client_id, "azp"),
-            (claims.get("nonce") == kept.nonce, "nonce"),
+            (claims.get("nonce") == arrival.nonce, "nonce"),
             (claims.get("typ", "ID") == "ID", "typ"),
             (self._is_future(claims.get("exp")), "exp"),
         ):
             if not holds:
-                raise self._bad_token(kept, f"its {name} is wrong")
+                raise _bad_token(launch, f"its {name} is wrong")
         return claims
 
     def _is_future(self, exp: object) -> bool:
         return isinstance(exp, int) and datetime.fromtimestamp(exp, UTC) > self.now() - SKEW
 
-    @staticmethod
-    def _bad_token(kept: LaunchState, detail: str) -> SignOnFailed:
-        public = "The sign-on service sent an answer that can't be read."
-        return _failed("id_token_wrong", public, kept.launch, status=502, detail=f"Keycloak's ID token: {detail}")
+
+_UNREADABLE = "The sign-on service sent an answer that can't be read."
+_SOMEBODY_ELSE = "Somebody else is still signed in at this browser."
+
+
+def _bad_token(launch: Launch, detail: str) -> SignOnFailed:
+    return _failed("id_token_wrong", _UNREADABLE, launch, status=502, detail=f"Keycloak's ID token: {detail}")
 
 
 def _failed(
     reason: str,
     public: str,
-    launch: Launch | None = None,
+    launch: Launch,
     *,
     status: int = 400,
     detail: str = "",
@@ -122,7 +146,7 @@ def _failed(
         public,
         status=status,
         detail=detail,
-        installation=launch.installation if launch else None,
-        hint=launch.hint if launch else None,
+        installation=launch.installation,
+        hint=launch.hint,
         upstream_status=upstream_status,
     )

@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
+from broker.door import Door
 from broker.errors import SignOnFailed
-from broker.launch.door import Door
-from broker.model.authorization import STATE_LIFETIME, Launch, LaunchState
-from broker.model.browser import LAST_COOKIE, PROOF_COOKIE, Cookie, bind
+from broker.model.authorization import Launch
+from broker.model.browser import LAST_COOKIE, PROOF_COOKIE, Cookie
 from broker.model.failure import Stage
 from broker.model.installation import Installation
 from broker.model.names import MAX_ID_LENGTH, TalkdeskUserId
 from broker.model.outcome import GoOn
-from broker.model.pkce import challenge_of, random_value
-from broker.ports import Clock, LaunchClient, OneTimeKind, OneTimeValues
+from broker.ports import Clock, LaunchClient, OneTimeKind
+from broker.states import States
 
 INSTALLATION = "talkdesk_installation_id"
 USER = "talkdesk_user_id"
 SETTING_UP_AGAIN_S = 2
-_REMEMBERED_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,13 @@ class ToKeycloak:
     """Sends a launch to Keycloak, with a state that only this browser can bring back."""
 
     door: Door
-    one_time: OneTimeValues
+    states: States
     keycloak: LaunchClient
     launch_url: str
     """Our own `/talkdesk/launch`."""
-    now: Clock
 
     async def __call__(
-        self, launch: Launch, installation: Installation, *, in_line: bool, proof: Cookie | None = None
+        self, launch: Launch, installation: Installation, *, proof: Cookie | None = None, clear: str | None = None
     ) -> GoOn:
         """A page that goes on to Keycloak, or comes back here while the installation is being set up."""
         name = self.door.app(installation).name
@@ -41,19 +39,19 @@ class ToKeycloak:
         if alias is None:
             url = f"{self.launch_url}?{urlencode(_parameters(launch))}"
             return GoOn(url, f"{name} is being set up", name, after_s=SETTING_UP_AGAIN_S)
-        cookie, binding = bind(self.now())
-        state, nonce, verifier = random_value(), random_value(), random_value()
-        kept = LaunchState(launch, binding, nonce, verifier)
-        await self.one_time.save(OneTimeKind.LAUNCH, state, kept.to_json(), self.now() + STATE_LIFETIME)
+        content = {"launch": launch.to_json(), "installation": launch.installation, "hint": launch.hint}
+        departure = await self.states.depart(OneTimeKind.LAUNCH, content)
         url = self.keycloak.authorization_url(
-            alias=alias, state=state, nonce=nonce, code_challenge=challenge_of(verifier)
+            alias=alias,
+            state=departure.state,
+            nonce=departure.nonce,
+            code_challenge=departure.code_challenge,
+            proof=launch.proof,
         )
-        last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), _REMEMBERED_S)
-        cookies = (cookie, last, proof) if proof else (cookie, last)
-        # A proof that an earlier launch left behind may be another person's.
-        clear = None if proof else PROOF_COOKIE
-        title = f"Opening {name} …"
-        return GoOn(url, title, name, in_line=in_line, set_cookies=cookies, clear_cookie=clear)
+        cookies = (departure.cookie, proof) if proof else (departure.cookie,)
+        # Only a launch that begins has to wait for others: one that goes on is alone since its page was left.
+        is_new = launch.proof is None
+        return GoOn(url, f"Opening {name} …", name, in_line=is_new, set_cookies=cookies, clear_cookie=clear)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class StartLaunch:
             hint = None
         installation = await self.door.enter(given.get(INSTALLATION, ""), Stage.LAUNCH, hint)
         launch = Launch(installation.id, TalkdeskUserId(hint) if hint else None, self.now())
-        return await self.to_keycloak(launch, installation, in_line=True)
+        return await self.to_keycloak(launch, installation, clear=PROOF_COOKIE)
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,8 @@ class ResumeLaunch:
         if not last:
             raise SignOnFailed(Stage.LAUNCH, "nothing_to_resume", "Please open the app from Talkdesk.", status=404)
         installation = await self.door.enter(last, Stage.LAUNCH)
-        return await self.to_keycloak(Launch(installation.id, None, self.now()), installation, in_line=True)
+        launch = Launch(installation.id, None, self.now())
+        return await self.to_keycloak(launch, installation, clear=PROOF_COOKIE)
 
 
 def _once(parameters: Sequence[tuple[str, str]]) -> Mapping[str, str]:

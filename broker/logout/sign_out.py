@@ -44,9 +44,18 @@ class SignOut:
             log.info("a sign-out of nobody who signed on here", account=logout.account)
             return
         sign_ons = await self.sign_ons.of_person(logout.account, user, logout.created_at)
-        await self.end_sessions.all(sign_ons)
+        round_number = int(round_text or 1)
+        is_last = round_number >= len(ROUNDS)
+        settled_before = self.now() - SETTLED
+
+        def is_settled(sign_on: SignOn) -> bool:
+            return is_last or sign_on.created_at < settled_before
+
+        await self.end_sessions.all(sign_ons, is_settled=is_settled)
         await self._sweep(logout, user, sign_ons)
-        await self._settle(number, int(round_text or 1), sign_ons)
+        if not all(map(is_settled, sign_ons)):
+            again = Task(TaskKind.SIGN_OUT, f"{number}#{round_number + 1}")
+            await self.tasks.enqueue(again, ROUNDS[round_number])
         log.info("signed out", account=logout.account, user=user, sign_ons=len(sign_ons))
 
     async def _user(self, logout: LoggedOut) -> TalkdeskUserId | None:
@@ -63,12 +72,3 @@ class SignOut:
             return
         for installation in sorted({logout.installation, *(sign_on.installation for sign_on in sign_ons)}):
             await self.end_sessions.sweep(installation, username_of(logout.account, user))
-
-    async def _settle(self, number: str, round_number: int, sign_ons: Sequence[SignOn]) -> None:
-        settled_before = self.now() - SETTLED
-        is_last = round_number >= len(ROUNDS)
-        settled = [sign_on.id for sign_on in sign_ons if is_last or sign_on.created_at < settled_before]
-        await self.sign_ons.mark_told(settled)
-        if len(settled) < len(sign_ons):
-            key = f"{number}#{round_number + 1}"
-            await self.tasks.enqueue(Task(TaskKind.SIGN_OUT, key), ROUNDS[round_number])

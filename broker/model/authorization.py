@@ -1,15 +1,11 @@
-"""What is on its way through the browser, as it is kept under a one-time state."""
+"""What is on its way through the browser, as it is kept while it is elsewhere."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
-from broker.model.browser import Binding
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person
-
-STATE_LIFETIME = timedelta(minutes=10)
-"""How long a trip to Keycloak or Talkdesk may take: a person may have to sign in there."""
 
 
 @dataclass(frozen=True)
@@ -21,37 +17,21 @@ class Launch:
     """Who Talkdesk's link names: compared, never believed."""
     began_at: datetime
     """On our clock."""
-    round: int = 1
-    """2 after somebody else's session was ended for it."""
-
-
-@dataclass(frozen=True)
-class LaunchState:
-    """A launch on its way to Keycloak and back."""
-
-    launch: Launch
-    binding: Binding
-    nonce: str
-    code_verifier: str
+    proven: TalkdeskUserId | None = None
+    """Who Talkdesk said is at this browser, for this launch: certain."""
+    proof: str | None = None
+    """Goes through Keycloak and comes back at `authorize`: the proof is this launch's and nobody else's."""
+    ended: int = 0
+    """How often a session was ended for it."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
-        return {
-            "launch": _launch_to_json(self.launch),
-            "binding": asdict(self.binding),
-            "nonce": self.nonce,
-            "code_verifier": self.code_verifier,
-        }
+        return {**asdict(self), "began_at": self.began_at.isoformat()}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """From the database."""
-        return cls(
-            _launch_from_json(content["launch"]),
-            Binding(**content["binding"]),
-            content["nonce"],
-            content["code_verifier"],
-        )
+        return cls(**{**content, "began_at": datetime.fromisoformat(content["began_at"])})
 
 
 @dataclass(frozen=True)
@@ -67,66 +47,44 @@ class AuthorizationRequest:
 
 
 @dataclass(frozen=True)
-class Proving:
-    """A launch that found a session of ours and asks Talkdesk who is there, before anything ends."""
-
-    launch: Launch
-    sign_on: str
-    """The sign-on that the session in this browser comes from."""
-
-
-@dataclass(frozen=True)
-class TalkdeskState:
+class Trip:
     """A trip to Talkdesk: for Keycloak's request, or to prove who launches."""
 
     installation: InstallationId
-    purpose: AuthorizationRequest | Proving
-    binding: Binding
-    nonce: str
-    code_verifier: str
+    purpose: AuthorizationRequest | Launch
+    asked_at: datetime
+    """On our clock: when the browser was sent."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
-        content: dict[str, Any] = {
-            "installation": self.installation,
-            "binding": asdict(self.binding),
-            "nonce": self.nonce,
-            "code_verifier": self.code_verifier,
-        }
-        if isinstance(self.purpose, AuthorizationRequest):
-            content["request"] = asdict(self.purpose)
-        else:
-            content["proving"] = {"launch": _launch_to_json(self.purpose.launch), "sign_on": self.purpose.sign_on}
-        return content
+        content: dict[str, Any] = {"installation": self.installation, "asked_at": self.asked_at.isoformat()}
+        if isinstance(self.purpose, Launch):
+            return {**content, "launch": self.purpose.to_json(), "hint": self.purpose.hint}
+        return {**content, "request": asdict(self.purpose)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """From the database."""
-        purpose: AuthorizationRequest | Proving
-        if "request" in content:
-            purpose = AuthorizationRequest(**content["request"])
-        else:
-            proving = content["proving"]
-            purpose = Proving(_launch_from_json(proving["launch"]), proving["sign_on"])
-        return cls(
-            InstallationId(content["installation"]),
-            purpose,
-            Binding(**content["binding"]),
-            content["nonce"],
-            content["code_verifier"],
-        )
+        installation, asked_at = InstallationId(content["installation"]), datetime.fromisoformat(content["asked_at"])
+        if "launch" in content:
+            return cls(installation, Launch.from_json(content["launch"]), asked_at)
+        return cls(installation, AuthorizationRequest(**content["request"]), asked_at)
 
 
 @dataclass(frozen=True)
 class Proven:
-    """Who Talkdesk says is at this browser, and since when at the latest."""
+    """Who Talkdesk says is at this browser."""
 
     person: Person
     begun_at: datetime
+    """On Talkdesk's clock: when it was asked. Whoever signed out later is not proven any more."""
+    asked_at: datetime
+    """The same on our clock."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
-        return {"person": asdict(self.person), "begun_at": self.begun_at.isoformat()}
+        times = {"begun_at": self.begun_at.isoformat(), "asked_at": self.asked_at.isoformat()}
+        return {"person": asdict(self.person), **times}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
@@ -135,12 +93,5 @@ class Proven:
         return cls(
             Person(AccountId(person["account"]), TalkdeskUserId(person["user"]), person["name"], person["email"]),
             datetime.fromisoformat(content["begun_at"]),
+            datetime.fromisoformat(content["asked_at"]),
         )
-
-
-def _launch_to_json(launch: Launch) -> dict[str, Any]:
-    return {**asdict(launch), "began_at": launch.began_at.isoformat()}
-
-
-def _launch_from_json(content: dict[str, Any]) -> Launch:
-    return Launch(**{**content, "began_at": datetime.fromisoformat(content["began_at"])})

@@ -13,6 +13,9 @@ from datetime import datetime
 PROOF_COOKIE = "__Host-tdp"
 """Cookie of a person who was just proven at this browser, for the next authorization request."""
 
+PROOF = "talkdesk_proof"
+"""Parameter that goes with a launch's request through Keycloak to `authorize`: ties a proof to that launch."""
+
 LAST_COOKIE = "__Host-tdl"
 """Cookie with the installation that this browser launched last. It proves nothing: a launch asks Talkdesk who is there."""
 
@@ -52,6 +55,11 @@ def bind(now: datetime) -> tuple[Cookie, Binding]:
     name = f"{_PREFIX}{int(now.timestamp()):010x}-{secrets.token_hex(6)}"
     value = secrets.token_urlsafe(24)
     return Cookie(name, value), Binding(name, _digest(value))
+
+
+def proof_key(installation: str, proof: str, cookie: str) -> str:
+    """Under which a proof is kept: its installation, the launch whose request carries `proof`, and this browser."""
+    return f"{installation} {proof} {cookie}"
 
 
 def surplus(cookies: Mapping[str, str]) -> Sequence[str]:

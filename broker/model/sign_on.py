@@ -10,9 +10,8 @@ from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 class SignOnState(StrEnum):
     """How far a sign-on came."""
 
-    PROVEN = "proven"
-    """Talkdesk said who it is; Keycloak does not know yet."""
     CODE_ISSUED = "code issued"
+    """Talkdesk said who it is, and Keycloak may come for the ID token."""
     REDEEMED = "redeemed"
     """Keycloak has the ID token."""
     SEEN = "seen"
@@ -42,9 +41,11 @@ class SignOn:
     person: Person
     sub: str
     begun_at: datetime
-    """On Talkdesk's clock, so that it compares with a `user.logout`."""
+    """On Talkdesk's clock, when Talkdesk was asked: compares with a `user.logout`."""
+    asked_at: datetime
+    """The same on our clock: when the browser was sent to Talkdesk."""
     created_at: datetime
-    """On ours."""
+    """On our clock: when the code was issued."""
     state: SignOnState
-    alias: Alias | None
-    """Identity provider that it went to; None until a code was issued."""
+    alias: Alias
+    """Identity provider that it went to."""

@@ -44,13 +44,13 @@ class AnswerKeycloak:
             person=proven.person,
             sub=username_of(proven.person.account, proven.person.user),
             begun_at=proven.begun_at,
+            asked_at=proven.asked_at,
             created_at=now,
-            state=SignOnState.PROVEN,
-            alias=None,
+            state=SignOnState.CODE_ISSUED,
+            alias=request.alias,
         )
-        if not await self.sign_ons.save(sign_on) or not await self.sign_ons.advance(
-            sign_on.id, SignOnState.CODE_ISSUED, request.alias
-        ):
+        # Before the code: from here on a sign-out finds it.
+        if not await self.sign_ons.save(sign_on):
             raise SignOnFailed(
                 Stage.CALLBACK,
                 "signed_out_meanwhile",

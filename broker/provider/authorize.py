@@ -6,16 +6,17 @@ Every error ends on our own page. Sent back to Keycloak it would become Keycloak
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from broker.door import Door
 from broker.errors import SignOnFailed
 from broker.model.authorization import AuthorizationRequest, Proven
-from broker.model.browser import PROOF_COOKIE
+from broker.model.browser import PROOF, PROOF_COOKIE, proof_key
 from broker.model.failure import Stage
 from broker.model.identity_provider import ProviderState
 from broker.model.installation import Installation
 from broker.model.names import Alias, Slug, client_id_of
 from broker.model.outcome import Outcome
 from broker.model.pkce import is_challenge
-from broker.ports import Clock, Installations, OneTimeKind, OneTimeValues, ProviderRecords
+from broker.ports import Clock, OneTimeKind, OneTimeValues, ProviderRecords
 from broker.provider.answer import AnswerKeycloak
 from broker.to_talkdesk import ToTalkdesk
 
@@ -27,7 +28,7 @@ _LONGEST = 4000
 class Authorize:
     """Takes Keycloak's request, and sends the browser on to Talkdesk to prove who it is."""
 
-    installations: Installations
+    door: Door
     providers: ProviderRecords
     one_time: OneTimeValues
     to_talkdesk: ToTalkdesk
@@ -38,28 +39,12 @@ class Authorize:
 
     async def __call__(self, slug: Slug, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]) -> Outcome:
         """Where the browser goes next. Raises SignOnFailed."""
-        installation = await self._installation(slug)
+        installation = await self.door.enter_issuer(slug)
         request = await self._checked(installation, parameters)
-        proven = await self._proof_of(installation, cookies)
+        proven = await self._proof_of(installation, dict(parameters).get(PROOF), cookies)
         if proven:
             return await self.answer(installation, request, proven, clear_cookie=PROOF_COOKIE)
         return await self.to_talkdesk(installation, request, Stage.AUTHORIZE)
-
-    async def _installation(self, slug: Slug) -> Installation:
-        installation = await self.installations.find_by_slug(slug)
-        if installation is None:
-            raise SignOnFailed(
-                Stage.AUTHORIZE, "installation_unknown", "This app is not set up for your account.", status=404
-            )
-        if not installation.is_active or installation.credentials is None:
-            raise SignOnFailed(
-                Stage.AUTHORIZE,
-                "installation_inactive",
-                "This app was removed from your Talkdesk account.",
-                status=403,
-                installation=installation.id,
-            )
-        return installation
 
     async def _checked(self, installation: Installation, parameters: Sequence[tuple[str, str]]) -> AuthorizationRequest:
         given = dict(parameters)
@@ -100,9 +85,12 @@ class Authorize:
         record = await self.providers.find_latest(installation.id)
         return record.alias if record and record.state is not ProviderState.WITHDRAWN else None
 
-    async def _proof_of(self, installation: Installation, cookies: Mapping[str, str]) -> Proven | None:
-        value = cookies.get(PROOF_COOKIE)
-        if not value:
+    async def _proof_of(
+        self, installation: Installation, proof: str | None, cookies: Mapping[str, str]
+    ) -> Proven | None:
+        """Who was just proven at this browser for the launch that this request belongs to."""
+        cookie = cookies.get(PROOF_COOKIE)
+        if not cookie or not proof:
             return None
-        content = await self.one_time.consume(OneTimeKind.PROOF, f"{installation.id} {value}", self.now())
+        content = await self.one_time.consume(OneTimeKind.PROOF, proof_key(installation.id, proof, cookie), self.now())
         return Proven.from_json(content) if content else None

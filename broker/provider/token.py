@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from broker.door import Door
 from broker.errors import OAuthError
 from broker.issuer.id_token import Notes, id_token_claims
 from broker.issuer.identifier import Issuers
@@ -22,6 +23,7 @@ ACCESS_TOKEN_LIFETIME_S = 60
 class Token:
     """Redeems codes."""
 
+    door: Door
     installations: Installations
     one_time: OneTimeValues
     sign_ons: SignOns
@@ -46,8 +48,8 @@ class Token:
         if given.get("grant_type") != "authorization_code":
             raise OAuthError("unsupported_grant_type", "only authorization_code is supported")
         sign_on, request = await self._redeem(given, client_id)
-        if not installation.is_active or sign_on.installation != installation.id:
-            raise OAuthError("invalid_grant", "the installation is not active")
+        if self.door.why_closed(installation) or sign_on.installation != installation.id:
+            raise OAuthError("invalid_grant", "the installation may not be used")
         return await self._answer(installation, sign_on, request)
 
     async def _redeem(self, given: dict[str, str], client_id: str) -> tuple[SignOn, AuthorizationRequest]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from broker.errors import KeycloakError
+from broker.model.browser import PROOF
 from broker.model.names import Alias
 from broker.outbound import fetch
 from broker.realm.connection import path_part
@@ -41,7 +42,9 @@ class KeycloakLaunchClient:
         pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
         self._authorization = f"Basic {b64encode(pair.encode()).decode()}"
 
-    def authorization_url(self, *, alias: Alias, state: str, nonce: str, code_challenge: str) -> str:
+    def authorization_url(
+        self, *, alias: Alias, state: str, nonce: str, code_challenge: str, proof: str | None = None
+    ) -> str:
         """Keycloak's authorization endpoint with the hint for this identity provider.
 
         Without `prompt`: `login` over the session of another person is an error page, over one of the same person it makes
@@ -58,6 +61,8 @@ class KeycloakLaunchClient:
             "code_challenge_method": "S256",
             "kc_idp_hint": alias,
         }
+        if proof:
+            query[PROOF] = proof
         return f"{self._authorization_endpoint}?{urlencode(query)}"
 
     async def exchange(self, code: str, code_verifier: str) -> str:

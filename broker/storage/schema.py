@@ -162,12 +162,14 @@ sign_on = Table(
     Column("email", Text),  # in lower case
     Column("sub", Text, nullable=False),
     Column("begun_at", Instant, nullable=False),
+    Column("asked_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("state", Text, nullable=False),
-    Column("alias", Text),
+    Column("alias", Text, nullable=False),
     Column("is_told", Boolean, nullable=False),  # Keycloak knows that it has ended
     Index(None, "account_id", "user_id", "begun_at"),
     Index(None, "account_id", "email", "begun_at"),
+    Index(None, "account_id", "is_told", "begun_at"),
 )
 
 account = Table(

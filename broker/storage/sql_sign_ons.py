@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert, or_, select, update
 
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
@@ -42,23 +42,25 @@ class SqlSignOns:
         found = await self._select(table.c.id == sign_on_id)
         return found[0] if found else None
 
-    async def advance(self, sign_on_id: str, state: SignOnState, alias: Alias | None = None) -> bool:
+    async def advance(self, sign_on_id: str, state: SignOnState) -> bool:
         """As the port says."""
         earlier = [former.value for former in _ORDER[: _ORDER.index(state)]]
-        change = (
-            update(table)
-            .where(table.c.id == sign_on_id, table.c.state.in_(earlier))
-            .values(state=state.value, alias=func.coalesce(alias, table.c.alias))
-        )
+        change = update(table).where(table.c.id == sign_on_id, table.c.state.in_(earlier)).values(state=state.value)
         return await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
 
-    async def of_person(self, account: AccountId, user: TalkdeskUserId, up_to: datetime) -> Sequence[SignOn]:
+    async def of_person(
+        self, account: AccountId, user: TalkdeskUserId, up_to: datetime | None = None
+    ) -> Sequence[SignOn]:
         """As the port says."""
-        return await self._select(*_is_person(account, user), *_may_live(up_to))
+        in_time = () if up_to is None else (table.c.begun_at <= up_to,)
+        return await self._select(*_is_person(account, user), ~table.c.is_told, *in_time)
 
-    async def of_account(self, account: AccountId, up_to: datetime) -> Sequence[SignOn]:
+    async def of_account(
+        self, account: AccountId, up_to: datetime, through: InstallationId, most: int
+    ) -> Sequence[SignOn]:
         """As the port says."""
-        return await self._select(table.c.account_id == account, *_may_live(up_to))
+        which = or_(table.c.begun_at <= up_to, table.c.installation_id == through)
+        return await self._select(table.c.account_id == account, ~table.c.is_told, which, most=most)
 
     async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
         """As the port says."""
@@ -88,8 +90,8 @@ class SqlSignOns:
         """As the port says."""
         await self._change(sign_on_ids, is_told=True)
 
-    async def _select(self, *which: ColumnElement[bool]) -> Sequence[SignOn]:
-        query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at)
+    async def _select(self, *which: ColumnElement[bool], most: int | None = None) -> Sequence[SignOn]:
+        query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at).limit(most)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_sign_on_of(row) for row in rows]
 
@@ -108,11 +110,6 @@ class SqlSignOns:
 
 def _is_person(account: AccountId, user: TalkdeskUserId) -> Sequence[ColumnElement[bool]]:
     return table.c.account_id == account, table.c.user_id == user
-
-
-def _may_live(up_to: datetime) -> Sequence[ColumnElement[bool]]:
-    # An alias is noted when a code is issued, so without one Keycloak never heard of it.
-    return table.c.alias.is_not(None), ~table.c.is_told, table.c.begun_at <= up_to
 
 
 def _ends(sign_on: SignOn) -> Sequence[ColumnElement[bool]]:
@@ -134,6 +131,7 @@ def _values(sign_on: SignOn) -> dict[str, Any]:
         "email": sign_on.person.email.lower() if sign_on.person.email else None,
         "sub": sign_on.sub,
         "begun_at": sign_on.begun_at,
+        "asked_at": sign_on.asked_at,
         "created_at": sign_on.created_at,
         "state": sign_on.state.value,
         "alias": sign_on.alias,
@@ -149,7 +147,8 @@ def _sign_on_of(row: Row[Any]) -> SignOn:
         person=Person(AccountId(row.account_id), TalkdeskUserId(row.user_id), None, row.email),
         sub=row.sub,
         begun_at=row.begun_at,
+        asked_at=row.asked_at,
         created_at=row.created_at,
         state=SignOnState(row.state),
-        alias=Alias(row.alias) if row.alias else None,
+        alias=Alias(row.alias),
     )

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from broker.model.credentials import Credentials, Links
 from broker.model.event import Event, EventKey, EventState
 from broker.model.facts import Fact, Installed, LoggedOut, Uninstalled
-from broker.model.names import AccountId, AppId, EventId, InstallationId, TalkdeskUserId
+from broker.model.names import AccountId, Alias, AppId, EventId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
 from broker.model.task import TaskKind
 from broker.ports import Receipt
@@ -112,7 +112,7 @@ def sign_on(
     email: str | None = "ana@acme.example",
     account: AccountId = ACCOUNT,
 ) -> SignOn:
-    """A sign-on, new each time, that was just proven."""
+    """A sign-on, new each time, for which a code is being issued."""
     number = next(_numbers)
     person = Person(account, user, None, email)
     return SignOn(
@@ -122,7 +122,8 @@ def sign_on(
         person=person,
         sub="talkdesk-account1-user1",
         begun_at=begun_at,
+        asked_at=NOW,
         created_at=NOW,
-        state=SignOnState.PROVEN,
-        alias=None,
+        state=SignOnState.CODE_ISSUED,
+        alias=Alias("talkdesk-installation1"),
     )

@@ -5,21 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from broker.model.names import AccountId, Alias, TalkdeskUserId
+from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOn, SignOnState
 from broker.storage.stores import Stores
 from tests.contracts.stores import ACCOUNT, USER, at, logged_out, receive, sign_on
 
-ALIAS = Alias("talkdesk-installation1")
 OTHER_USER, OTHER_ACCOUNT = TalkdeskUserId("user2"), AccountId("account2")
 FORWARD = [SignOnState.CODE_ISSUED, SignOnState.REDEEMED, SignOnState.SEEN, SignOnState.ENDED]
 
 
 async def save(stores: Stores, *sign_ons: SignOn) -> None:
-    """Keep them as sign-ons for which a code was issued."""
+    """Keep them."""
     for each in sign_ons:
         assert await stores.sign_ons.save(each)
-        assert await stores.sign_ons.advance(each.id, SignOnState.CODE_ISSUED, ALIAS)
 
 
 def ids(sign_ons: object) -> list[str]:
@@ -44,19 +42,9 @@ async def test_a_sign_on_goes_forward_only(stores: Stores) -> None:
         for after in SignOnState:
             kept = sign_on()
             await stores.sign_ons.save(kept)
-            await stores.sign_ons.advance(kept.id, before, ALIAS)
+            await stores.sign_ons.advance(kept.id, before)
             assert await stores.sign_ons.advance(kept.id, after) is (after in FORWARD[start + 1 :])
     assert not await stores.sign_ons.advance("unknown", SignOnState.SEEN)
-
-
-async def test_the_alias_stays_once_it_is_noted(stores: Stores) -> None:
-    """A step without one does not take it away."""
-    kept = sign_on()
-    await save(stores, kept)
-    await stores.sign_ons.advance(kept.id, SignOnState.REDEEMED)
-    found = await stores.sign_ons.find(kept.id)
-    assert found is not None
-    assert (found.state, found.alias) == (SignOnState.REDEEMED, ALIAS)
 
 
 async def test_one_code_is_redeemed_once(stores: Stores, other_stores: Stores) -> None:
@@ -103,7 +91,6 @@ async def test_no_sign_on_slips_past_a_logout(stores: Stores, other_stores: Stor
         kept = sign_on(user=user)
         is_kept, _ = await asyncio.gather(stores.sign_ons.save(kept), receive(other_stores, logged_out(at(0), user)))
         if is_kept:
-            await stores.sign_ons.advance(kept.id, SignOnState.CODE_ISSUED, ALIAS)
             assert ids(await other_stores.sign_ons.of_person(ACCOUNT, user, at(0))) == [kept.id]
 
 
@@ -114,15 +101,6 @@ async def test_sign_ons_of_a_person_begun_up_to_a_time(stores: Stores) -> None:
     await save(stores, third, first, second, stranger, namesake)
     assert ids(await stores.sign_ons.of_person(ACCOUNT, USER, at(2))) == [first.id, second.id]
     assert ids(await stores.sign_ons.of_person(ACCOUNT, USER, at(9))) == [first.id, second.id, third.id]
-
-
-async def test_sign_ons_that_keycloak_never_heard_of_are_left_out(stores: Stores) -> None:
-    """Without a code there is no session to end."""
-    kept = sign_on()
-    await stores.sign_ons.save(kept)
-    assert await stores.sign_ons.of_person(ACCOUNT, USER, at(9)) == []
-    await stores.sign_ons.end([kept.id])
-    assert await stores.sign_ons.of_person(ACCOUNT, USER, at(9)) == []
 
 
 async def test_ended_sign_ons_stay_until_keycloak_was_told(stores: Stores) -> None:
@@ -136,24 +114,20 @@ async def test_ended_sign_ons_stay_until_keycloak_was_told(stores: Stores) -> No
 
 
 async def test_sign_ons_of_an_account(stores: Stores) -> None:
-    """Everybody's, by the same rules."""
+    """Everybody's, by the same rules, and all that came through the one installation, whenever they began."""
     first, second, later = sign_on(at(1), user=OTHER_USER), sign_on(at(2)), sign_on(at(4))
-    told, elsewhere, unheard = sign_on(at(1)), sign_on(at(1), account=OTHER_ACCOUNT), sign_on(at(1))
-    await save(stores, first, second, later, told, elsewhere)
-    await stores.sign_ons.save(unheard)
+    told, elsewhere = sign_on(at(1)), sign_on(at(1), account=OTHER_ACCOUNT)
+    through_another = replace(sign_on(at(5)), installation=InstallationId("another"))
+    await save(stores, first, second, later, told, elsewhere, through_another)
     await stores.sign_ons.end([first.id])
     await stores.sign_ons.mark_told([told.id])
-    assert ids(await stores.sign_ons.of_account(ACCOUNT, at(3))) == [first.id, second.id]
 
+    async def found(most: int, through: str) -> list[str]:
+        return ids(await stores.sign_ons.of_account(ACCOUNT, at(3), InstallationId(through), most))
 
-async def test_an_ended_sign_on_gets_no_code(stores: Stores) -> None:
-    """What it had is worth nothing."""
-    kept, other = sign_on(), sign_on()
-    await save(stores, other)
-    await stores.sign_ons.save(kept)
-    await stores.sign_ons.end([kept.id])
-    assert not await stores.sign_ons.advance(kept.id, SignOnState.CODE_ISSUED, ALIAS)
-    assert await stores.sign_ons.advance(other.id, SignOnState.REDEEMED), "only those that were named end"
+    assert await found(10, "nowhere") == [first.id, second.id]
+    assert await found(10, "another") == [first.id, second.id, through_another.id]
+    assert await found(1, "another") == [first.id]
 
 
 async def test_nobody_is_ended_by_an_empty_list(stores: Stores) -> None:

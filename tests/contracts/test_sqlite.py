@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 
 from broker.errors import StorageError, StorageUnavailable
 from broker.model.failure import Failure, Stage
-from broker.model.names import Alias
 from broker.model.sign_on import SignOnState
 from broker.model.task import TaskKind
 from broker.ports import OneTimeKind
@@ -88,9 +87,9 @@ async def call_everything(stores: Stores) -> None:
     kept = sign_on(at(1))
     await stores.sign_ons.save(kept)
     await stores.sign_ons.find(kept.id)
-    await stores.sign_ons.advance(kept.id, SignOnState.CODE_ISSUED, Alias("a"))
+    await stores.sign_ons.advance(kept.id, SignOnState.REDEEMED)
     await stores.sign_ons.of_person(ACCOUNT, USER, NOW)
-    await stores.sign_ons.of_account(ACCOUNT, NOW)
+    await stores.sign_ons.of_account(ACCOUNT, NOW, INSTALLATION, 10)
     await stores.sign_ons.user_of_email(ACCOUNT, "a@b.test")
     await stores.sign_ons.is_known(ACCOUNT, USER)
     await stores.sign_ons.has_newer(ACCOUNT, USER, NOW)

@@ -147,7 +147,7 @@ async def test_false_logout_tokens(
 ) -> None:
     """Whatever is wrong with it: 400, and the session lives on."""
     now = int(time.time())
-    told = {
+    told: dict[str, Any] = {
         name: now + value.seconds if isinstance(value, SecondsFromNow) else value for name, value in changes.items()
     }
     assert await provider.post_logout(app.backchannel_logout_url, provider.logout_token(**told)) == 400

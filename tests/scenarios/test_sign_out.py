@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from broker.model.names import InstallationId
+from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOnState
 from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, InstallationState, Variants
 from demo.talkdesk.variants import UninstallAnswer
@@ -161,7 +161,7 @@ async def test_the_record_of_a_sign_on_says_how_far_it_came(world: World) -> Non
     installation = await world.install(ACME)
     await world.launch(world.browser(ANA), installation, ANA)
     sign_ons = world.broker.opened.stores.sign_ons
-    known = await sign_ons.of_account(ACME.id, world.talkdesk.state.clock())  # type: ignore[arg-type]
+    known = await sign_ons.of_person(AccountId(ACME.id), TalkdeskUserId(ANA.id))
     assert [each.state for each in known] == [SignOnState.SEEN]
     await world.talkdesk.user_logout(ANA)
     await world.signed_out(world.wallboard)

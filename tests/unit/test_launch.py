@@ -5,54 +5,59 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.launch.decide import Next, after_keycloak, after_proof
-from broker.launch.door import with_issuer
-from broker.model.authorization import Launch, LaunchState, Proven, Proving, TalkdeskState
+from broker.door import with_issuer
+from broker.launch.decide import Next, decide
+from broker.model.authorization import AuthorizationRequest, Launch, Proven, Trip
 from broker.model.browser import bind, surplus
-from broker.model.names import AccountId, InstallationId, TalkdeskUserId
+from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
 from tests.unit.test_tokens import INSTALLATION, PERSON, SIGN_ON
 
 BEGAN = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 LAUNCH = Launch(INSTALLATION.id, PERSON.user, BEGAN)
-OLD = replace(SIGN_ON, created_at=BEGAN - timedelta(hours=1), state=SignOnState.SEEN)
-OTHERS = replace(OLD, person=Person(INSTALLATION.account, TalkdeskUserId("bruno"), None, None))
+BRUNO = TalkdeskUserId("bruno")
+OLD = replace(SIGN_ON, asked_at=BEGAN - timedelta(hours=1), state=SignOnState.SEEN)
+OTHERS = replace(OLD, person=Person(INSTALLATION.account, BRUNO, None, None))
 STRANGER = replace(OLD, person=replace(PERSON, account=AccountId("globex")))
+PROVEN = replace(LAUNCH, hint=None, proven=PERSON.user)
 
 
 @pytest.mark.parametrize(
     ("launch", "session", "expected"),
     [
-        (LAUNCH, replace(OTHERS, created_at=BEGAN), Next.OPEN_APP),
+        (LAUNCH, replace(OTHERS, asked_at=BEGAN), Next.OPEN_APP),
         (LAUNCH, OLD, Next.OPEN_APP),
         (LAUNCH, replace(OLD, installation=InstallationId("other app")), Next.OPEN_APP),
         (LAUNCH, OTHERS, Next.PROVE),
-        (LAUNCH, replace(OTHERS, created_at=BEGAN, installation=InstallationId("other")), Next.PROVE),
+        (LAUNCH, replace(OTHERS, created_at=BEGAN + timedelta(minutes=1)), Next.PROVE),
+        (LAUNCH, replace(OTHERS, asked_at=BEGAN, installation=InstallationId("other")), Next.PROVE),
         (LAUNCH, STRANGER, Next.PROVE),
         (replace(LAUNCH, hint=None), OLD, Next.PROVE),
         (LAUNCH, replace(OLD, state=SignOnState.ENDED), Next.PROVE),
-        (LAUNCH, replace(OLD, created_at=BEGAN, state=SignOnState.ENDED), Next.PROVE),
+        (LAUNCH, replace(OLD, asked_at=BEGAN, state=SignOnState.ENDED), Next.PROVE),
     ],
 )
-def test_only_a_sign_on_of_this_launch_or_of_the_hinted_person_opens_the_app(
+def test_only_a_sign_on_asked_for_in_this_launch_or_of_the_hinted_person_opens_the_app(
     launch: Launch, session: SignOn, expected: Next
 ) -> None:
-    """Everybody else is asked for at Talkdesk before anything ends."""
-    assert after_keycloak(launch, INSTALLATION, session) is expected
+    """Everybody else is asked for at Talkdesk before anything ends; a code that came late is not of this launch."""
+    assert decide(launch, INSTALLATION, session) is expected
 
 
 @pytest.mark.parametrize(
-    ("session", "expected"),
+    ("launch", "session", "expected"),
     [
-        (OLD, Next.OPEN_APP),
-        (OTHERS, Next.END_AND_SIGN_ON),
-        (STRANGER, Next.END_AND_SIGN_ON),
-        (replace(OLD, state=SignOnState.ENDED), Next.END_AND_SIGN_ON),
+        (PROVEN, OLD, Next.OPEN_APP),
+        (PROVEN, OTHERS, Next.END_AND_SIGN_ON),
+        (PROVEN, STRANGER, Next.END_AND_SIGN_ON),
+        (PROVEN, replace(OLD, state=SignOnState.ENDED), Next.END_AND_SIGN_ON),
+        (replace(PROVEN, hint=BRUNO), OTHERS, Next.END_AND_SIGN_ON),
+        (PROVEN, replace(OTHERS, asked_at=BEGAN), Next.END_AND_SIGN_ON),
     ],
 )
-def test_a_proven_person_keeps_a_session_or_gets_a_new_one(session: SignOn, expected: Next) -> None:
-    """The same person in a living session goes on; anybody else's ends."""
-    assert after_proof(session, Proven(PERSON, BEGAN)) is expected
+def test_a_proven_person_keeps_a_session_or_gets_a_new_one(launch: Launch, session: SignOn, expected: Next) -> None:
+    """The same person in a living session goes on; anybody else's ends, whatever the hint says."""
+    assert decide(launch, INSTALLATION, session) is expected
 
 
 def test_a_state_is_bound_to_the_browser_that_has_its_cookie() -> None:
@@ -74,12 +79,13 @@ def test_the_oldest_cookies_go_when_there_are_many() -> None:
 
 def test_what_is_kept_under_a_state_comes_back_as_it_was() -> None:
     """Through JSON and back."""
-    _, binding = bind(BEGAN)
-    launch = LaunchState(replace(LAUNCH, round=2), binding, "n", "v")
-    assert LaunchState.from_json(launch.to_json()) == launch
-    proving = TalkdeskState(INSTALLATION.id, Proving(LAUNCH, "s1"), binding, "n", "v")
-    assert TalkdeskState.from_json(proving.to_json()) == proving
-    proven = Proven(PERSON, BEGAN)
+    launch = replace(PROVEN, proof="p", ended=1)
+    assert Launch.from_json(launch.to_json()) == launch
+    request = AuthorizationRequest("c", "https://k/endpoint", Alias("a"), "s", None, "challenge")
+    for purpose in (launch, request):
+        trip = Trip(INSTALLATION.id, purpose, BEGAN)
+        assert Trip.from_json(trip.to_json()) == trip
+    proven = Proven(PERSON, BEGAN, BEGAN + timedelta(seconds=1))
     assert Proven.from_json(proven.to_json()) == proven
 
 

@@ -37,6 +37,7 @@ SIGN_ON = SignOn(
     person=PERSON,
     sub="talkdesk-5e8d6028-573491d5",
     begun_at=NOW,
+    asked_at=NOW,
     created_at=NOW,
     state=SignOnState.REDEEMED,
     alias=Alias("talkdesk-4400ebd8"),

@@ -47,7 +47,7 @@ class BrowserEndpoints:
         if not client.allows(redirect_uri):
             return page(400, "Invalid parameter: redirect_uri")
         state, nonce, challenge = query.get("state"), query.get("nonce"), query.get("code_challenge")
-        tab = Tab(client, redirect_uri, state, nonce, query.get("scope", ""), challenge)
+        tab = Tab(client, redirect_uri, state, nonce, query.get("scope", ""), challenge, extra=dict(query))
         if query.get("response_type") != "code" or (challenge and query.get("code_challenge_method") != "S256"):
             return RedirectResponse(tab.answer({"error": "invalid_request", "iss": self._realm.issuer}), 302)
         session = self._realm.session_of(request.cookies.get(IDENTITY_COOKIE))
@@ -85,6 +85,9 @@ class BrowserEndpoints:
         if config.get("pkceEnabled") == "true":
             tab.code_verifier = secrets.token_urlsafe(48)
             parameters |= {"code_challenge": s256(tab.code_verifier), "code_challenge_method": "S256"}
+        parameters |= {
+            name: tab.extra[name] for name in config.get("forwardParameters", "").split(",") if name in tab.extra
+        }
         return RedirectResponse(f"{config['authorizationUrl']}?{urlencode(parameters)}", 303)
 
     async def from_provider(self, request: Request) -> Response:

@@ -160,6 +160,8 @@ class Tab:
     code_verifier: str = ""
     identity: Identity | None = None
     is_first_login: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+    """All parameters of the request, for those that an identity provider has passed on."""
 
     def answer(self, parameters: dict[str, str]) -> str:
         """The client's redirect URI with these parameters and the state."""

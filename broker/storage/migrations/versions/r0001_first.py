@@ -143,14 +143,16 @@ def _sign_ons() -> None:
         sa.Column("email", sa.Text()),
         sa.Column("sub", sa.Text(), nullable=False),
         sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("alias", sa.Text()),
+        sa.Column("alias", sa.Text(), nullable=False),
         sa.Column("is_told", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_on")),
         sa.UniqueConstraint("sid", name=op.f("uq_sign_on_sid")),
     )
     op.create_index(op.f("ix_sign_on_account_id_email_begun_at"), "sign_on", ["account_id", "email", "begun_at"])
+    op.create_index(op.f("ix_sign_on_account_id_is_told_begun_at"), "sign_on", ["account_id", "is_told", "begun_at"])
     op.create_index(op.f("ix_sign_on_account_id_user_id_begun_at"), "sign_on", ["account_id", "user_id", "begun_at"])
     op.create_table(
         "account",
