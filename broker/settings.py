@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     sealing_keys_file: Path | None = None
     keycloak_url: str
     keycloak_internal_url: str = ""
-    keycloak_realm: str = Field("talkdesk", pattern=r"^[A-Za-z0-9._-]+$")
+    keycloak_realm: str = Field("talkdesk", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     keycloak_client_id: str = "talkdesk-broker"
     keycloak_client_secret: SecretStr
     keycloak_launch_client_id: str = "talkdesk-launch"
@@ -247,13 +247,19 @@ def _address_problems(settings: Settings, config: ConfigFile) -> list[str]:
     addresses = [(f"apps.{app.id}.start_url", app.start_url) for app in config.apps]
     problems = []
     for name, url in addresses:
-        parts = urlsplit(url)
-        is_safe = parts.scheme == "https" or (
-            settings.talkdesk_insecure and parts.scheme == "http" and is_loopback(url)
-        )
-        if not is_safe or not parts.hostname or parts.fragment:
+        if not _is_start_url(url, may_be_plain=settings.talkdesk_insecure):
             problems.append(f"{name}: must be an https URL without fragment")
     return problems
+
+
+def _is_start_url(url: str, *, may_be_plain: bool) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (may_be_plain and parts.scheme == "http" and is_loopback(url))
+    return is_safe and bool(parts.hostname) and not parts.fragment
 
 
 def _lines(error: ValidationError, prefix: str) -> list[str]:

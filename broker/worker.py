@@ -54,8 +54,12 @@ class Worker:
             self._wake.clear()
             try:
                 wait_s = await self._claim_and_start()
-            except StorageError:
-                log.exception("the database can't be used; trying again")
+            except StorageError as error:
+                log.warning("the database can't be used; trying again", error=str(error))
+                wait_s = POLL_S
+            except Exception:
+                # A fault of ours must not end the loop: events would be taken, and nothing be done.
+                log.exception("the worker stumbled; trying again")
                 wait_s = POLL_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_s)

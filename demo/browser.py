@@ -65,18 +65,30 @@ class Browser:
         """As if `url` had answered with this `Set-Cookie`."""
         self.cookies.take(url, set_cookie)
 
-    async def open(self, url: str, *, on: str | None = None) -> Page:
-        """Follow an address to the page where it ends: typed, or a link on the page `on`."""
-        return await self._go("GET", url, None, initiator=site_of(on) if on else None)
+    async def open(self, url: str, *, on: str | None = None, stop_before: str | None = None) -> Page:
+        """Follow an address to the page where it ends: typed, or a link on the page `on`.
+
+        `stop_before` is a path: the tab is closed before it is asked for. The page then has that address and status 0.
+        """
+        return await self._go("GET", url, None, initiator=site_of(on) if on else None, stop_before=stop_before)
 
     async def submit(self, url: str, form: dict[str, str], *, on: str | None = None) -> Page:
         """Submit a form that stands on the page `on` (of the same site unless named)."""
         return await self._go("POST", url, form, initiator=site_of(on or url))
 
-    async def _go(self, method: str, url: str, form: dict[str, str] | None, initiator: str | None) -> Page:
+    async def _go(
+        self,
+        method: str,
+        url: str,
+        form: dict[str, str] | None,
+        initiator: str | None,
+        stop_before: str | None = None,
+    ) -> Page:
         journey = _Journey()
         while True:
             journey.visit(url)
+            if stop_before == urlsplit(url).path:
+                return journey.end(httpx.Response(0))
             response = await self._request(method, url, form, initiator)
             location = response.headers.get("location")
             if response.has_redirect_location and location is not None:

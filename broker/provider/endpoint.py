@@ -1,12 +1,14 @@
 """Routes of the issuers and of Talkdesk's one redirect URL."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
-from broker.errors import KeycloakError, OAuthError
+from broker.errors import KeycloakError, OAuthError, StorageError
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
 from broker.model.installation import Installation
@@ -20,6 +22,7 @@ from broker.provider.token import Token
 Render = Callable[[Request, Outcome], Response]
 
 _MAX_FORM_BYTES = 64 * 1024
+_READ_WITHIN_S = 10.0
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -63,8 +66,8 @@ def router(provider: Provider) -> APIRouter:
         except OAuthError as error:
             content = {"error": error.reason, "error_description": str(error)}
             return JSONResponse(content, status_code=error.status, headers=_NO_STORE)
-        except KeycloakError:
-            content = {"error": "temporarily_unavailable", "error_description": "the realm's keys can't be read"}
+        except (KeycloakError, StorageError) as error:
+            content = {"error": "temporarily_unavailable", "error_description": f"no answer from {error.reason}"}
             return JSONResponse(content, status_code=503, headers=_NO_STORE)
 
     @routes.get("/talkdesk/callback")
@@ -76,9 +79,13 @@ def router(provider: Provider) -> APIRouter:
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
     if int(request.headers.get("content-length") or _MAX_FORM_BYTES + 1) > _MAX_FORM_BYTES:
         raise OAuthError("invalid_request", "the body is too big, or does not say its size")
-    form = await request.form()
+    try:
+        async with asyncio.timeout(_READ_WITHIN_S):
+            form = await request.form()
+    except (TimeoutError, ClientDisconnect):
+        raise OAuthError("invalid_request", "the body did not come in time", status=408) from None
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]

@@ -83,19 +83,8 @@ async def test_the_request_of_one_installation_is_nothing_at_another(world: Worl
 
 async def stopped_at(world: World, installation: Installation, browser: Browser, path: str) -> str:
     """Launch, and keep the address at which the browser would come to `path`, unused."""
-    seen: list[str] = []
-    original = browser._request
-
-    async def stop(method: str, url: str, *rest: object) -> httpx.Response:
-        if urlsplit(url).path == path:
-            seen.append(url)
-            return httpx.Response(200, text="stopped", request=httpx.Request(method, url))
-        return await original(method, url, *rest)  # type: ignore[arg-type]
-
-    browser._request = stop  # type: ignore[method-assign, assignment]
-    await world.launch(browser, installation, ANA)
-    browser._request = original  # type: ignore[method-assign]
-    return seen[0]
+    launch_url = world.talkdesk.launch_url(installation, ANA)
+    return (await browser.open(launch_url, on=world.talkdesk.url, stop_before=path)).url
 
 
 PATHS = ["/talkdesk/callback", "/launch/return"]

@@ -1,6 +1,6 @@
 """From an install to a sign-out."""
 
-from demo.talkdesk import ACME, ANA, BRUNO
+from demo.talkdesk import ACME, ANA, BRUNO, Endpoint
 from tests.waiting import eventually
 from tests.world import World, users_of
 
@@ -35,7 +35,9 @@ async def test_another_person_at_the_same_browser_is_signed_on_as_herself(world:
     browser = world.browser(ANA)
     await world.launch(browser, installation, ANA)
     world.talkdesk.sign_in(browser, BRUNO)
+    before = len(world.talkdesk.calls_to(Endpoint.AUTHORIZE))
     page = await world.launch(browser, installation, BRUNO)
+    assert len(world.talkdesk.calls_to(Endpoint.AUTHORIZE)) == before + 1, "the proof saves the second trip"
     assert page.url == f"{world.wallboard.url}/"
     assert "Bruno" in page.text
     await eventually(lambda: users_of(world.wallboard) == [BRUNO.id], what="only Bruno is signed in")

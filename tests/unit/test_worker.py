@@ -120,6 +120,32 @@ async def test_a_task_that_is_asked_for_meanwhile_is_done_again(tmp_path: Path) 
         await eventually(lambda: len(runs) == 2, what="it ran again")
 
 
+async def test_the_worker_outlives_a_fault_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise events would be taken and nothing be done."""
+    done = asyncio.Event()
+
+    async def effect(claim: Claim) -> None:
+        done.set()
+
+    async with opened_stores(tmp_path) as stores:
+        original, faults = stores.tasks.next_due, [RuntimeError("a fault")]
+
+        async def next_due() -> timedelta | None:
+            if faults:
+                raise faults.pop()
+            return await original()
+
+        monkeypatch.setattr(stores.tasks, "next_due", next_due)
+        worker = Worker(stores.tasks, {TaskKind.CONVERGE: effect}, "test")
+        running = asyncio.create_task(worker.run())
+        await eventually(lambda: not faults, what="the fault was met")
+        await stores.tasks.enqueue(CONVERGE)
+        worker.wake()
+        await asyncio.wait_for(done.wait(), 10)
+        worker.stop()
+        await running
+
+
 async def test_what_is_under_way_at_the_stop_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next process need not wait for the lease to end."""
     monkeypatch.setattr("broker.worker._STOP_S", 0.01)
