@@ -1,8 +1,6 @@
 """The downstream app: plain OpenID Connect, and a back-channel logout that only Keycloak can cause."""
 
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +9,7 @@ from joserfc.jwk import RSAKey
 from demo.app import DownstreamApp
 from demo.browser import Browser
 from tests.demo.provider import EVENT, Provider
+from tests.times import SecondsFromNow, told_now
 
 
 @pytest.fixture
@@ -109,13 +108,6 @@ async def test_logout_that_overtakes_the_callback(app: DownstreamApp, provider: 
     assert 'id="nobody"' in page.text
 
 
-@dataclass(frozen=True)
-class SecondsFromNow:
-    """A time that is told when it is needed: parameters have to be the same in every process."""
-
-    seconds: int
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -146,11 +138,7 @@ async def test_false_logout_tokens(
     app: DownstreamApp, provider: Provider, signed_in: Browser, changes: dict[str, Any]
 ) -> None:
     """Whatever is wrong with it: 400, and the session lives on."""
-    now = int(time.time())
-    told: dict[str, Any] = {
-        name: now + value.seconds if isinstance(value, SecondsFromNow) else value for name, value in changes.items()
-    }
-    assert await provider.post_logout(app.backchannel_logout_url, provider.logout_token(**told)) == 400
+    assert await provider.post_logout(app.backchannel_logout_url, provider.logout_token(**told_now(changes))) == 400
     assert len(app.signed_in) == 1
 
 

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import time
 from typing import Any
 
 import pytest
 
 from demo.talkdesk import ACME, GLOBEX, StandIn
 from tests.demo.partner import Partner
+from tests.times import SecondsFromNow, told_now
 
 APPS = {"grant_type": "client_credentials", "scope": "apps:write"}
 
@@ -36,15 +36,15 @@ async def test_documented_assertion_is_accepted(partner: Partner) -> None:
         ({"jti": ""}, "jti"),
         ({"exp": None}, "exp"),
         ({"iat": None}, "iat"),
-        ({"exp": int(time.time()) - 1}, "expired"),
-        ({"exp": int(time.time()) + 900}, "5 minutes"),
-        ({"iat": int(time.time()) + 120}, "future"),
+        ({"exp": SecondsFromNow(-1)}, "expired"),
+        ({"exp": SecondsFromNow(900)}, "5 minutes"),
+        ({"iat": SecondsFromNow(120)}, "future"),
         ({"exp": "tomorrow"}, "exp"),
     ],
 )
 async def test_wrong_claims(partner: Partner, claims: dict[str, Any], reason: str) -> None:
     """One wrong or missing claim is 401, and the description names it."""
-    answer = await partner.token_request(assertion=partner.assertion(**claims), **APPS)
+    answer = await partner.token_request(assertion=partner.assertion(**told_now(claims)), **APPS)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     assert reason in answer.json()["error_description"]
 

@@ -1,7 +1,5 @@
 """The imitation of Keycloak: logout in and out (docs/keycloak.md "Logout", T6, T7)."""
 
-import time
-
 import pytest
 import pytest_asyncio
 from joserfc.jwk import ECKey
@@ -16,6 +14,7 @@ from tests.scenarios.keycloak_imitation.counterparts import (
     token_answer,
     verified,
 )
+from tests.times import SecondsFromNow, told_now
 
 
 @pytest_asyncio.fixture
@@ -126,12 +125,12 @@ async def test_app_that_is_not_there_makes_it_a_504(signed_on: Counterparts) -> 
         {"iat": None},
         {"sid": None},
         {"nonce": "n"},
-        {"exp": int(time.time()) - 1},
+        {"exp": SecondsFromNow(-1)},
     ],
 )
 async def test_bad_logout_token_is_a_400(signed_on: Counterparts, changes: dict[str, object]) -> None:
     """Each check of Back-Channel Logout 1.0, section 2.6, by a token that is good but for this."""
-    assert await _post(signed_on, signed_on.logout_token(**{"sid": "upstream-1", **changes})) == 400
+    assert await _post(signed_on, signed_on.logout_token(**told_now({"sid": "upstream-1", **changes}))) == 400
 
     assert len(signed_on.keycloak.sessions()) == 1
 
