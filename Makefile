@@ -33,7 +33,7 @@ test: setup
 	$(BIN)/python -m pytest tests $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance -n 2 $(ARGS)
 
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)

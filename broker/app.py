@@ -15,10 +15,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from broker.converge.answer import Answer
+from broker.converge.check import Check
 from broker.converge.desired import Deployment
 from broker.converge.provision import Converge
+from broker.converge.rotation import AnswerRotation
 from broker.door import Door, StartPage, with_issuer
 from broker.events import endpoint as events_endpoint
+from broker.events.accept import Owners
 from broker.events.parse import Parser
 from broker.events.receive import Receive
 from broker.housekeeping import keep_house
@@ -34,7 +37,8 @@ from broker.logout.sign_out import SignOut
 from broker.model.names import AccountId
 from broker.model.pkce import random_value
 from broker.model.task import TaskKind
-from broker.outbound import http_client
+from broker.observation import Timed
+from broker.outbound import Observe, http_client
 from broker.ports import Clock
 from broker.provider import endpoint as provider_endpoint
 from broker.provider.answer import AnswerKeycloak
@@ -47,7 +51,8 @@ from broker.realm.identity_providers import KeycloakIdentityProviders
 from broker.realm.keys import KeycloakRealmKeys
 from broker.realm.launch_client import KeycloakLaunchClient
 from broker.realm.logout import KeycloakLogoutEndpoint
-from broker.settings import ConfigFile, Settings
+from broker.realm.operations import operation_of
+from broker.settings import ConfigFile, EventSettings, Settings
 from broker.states import States
 from broker.storage import database as databases
 from broker.storage.sealing_keys import load_keys
@@ -56,12 +61,13 @@ from broker.talkdesk.apps import AppsApi
 from broker.talkdesk.event_keys import EventKeys
 from broker.talkdesk.links import Hosts
 from broker.talkdesk.oauth import OAuth
-from broker.talkdesk.wire import Wire
+from broker.talkdesk.wire import OPERATION, Wire
 from broker.to_talkdesk import ToTalkdesk
-from broker.web import health
+from broker.web import health, metrics
 from broker.web.errors import handle_errors
 from broker.web.failures import FailurePages
-from broker.web.middleware import EveryAnswer
+from broker.web.metrics import Metrics
+from broker.web.middleware import EveryAnswer, RequestIds
 from broker.web.pages import Pages
 from broker.worker import Effect, Worker
 
@@ -100,13 +106,15 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
     """Everything wired together; all of it is let go at the end. Raises StorageError."""
     async with AsyncExitStack() as stack:
         stores = await _open_stores(settings, stack, now)
-        talkdesk_client = await stack.enter_async_context(http_client())
-        keycloak_client = await stack.enter_async_context(http_client())
+        measured = Metrics([app.id for app in config.apps])
+        talkdesk_client = await stack.enter_async_context(http_client(observe=_talkdesk_calls(measured)))
+        keycloak_client = await stack.enter_async_context(http_client(observe=_keycloak_calls(measured)))
         parts = _Parts(
             settings=settings,
             config=config,
             now=now,
             stores=stores,
+            metrics=measured,
             keys=await SigningKeys.load(stores.issuer_keys),
             instance=await stores.meta.instance_id(),
             talkdesk=_talkdesk(settings, talkdesk_client, now),
@@ -114,7 +122,7 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
         )
         worker = _worker(parts)
         # Outside of everything: also what the framework answers by itself gets these headers.
-        yield Broker(EveryAnswer(_app(parts, worker)), worker, stores, now)
+        yield Broker(RequestIds(EveryAnswer(_app(parts, worker))), worker, stores, now)
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ class _Parts:
     config: ConfigFile
     now: Clock
     stores: Stores
+    metrics: Metrics
     keys: SigningKeys
     instance: str
     talkdesk: _Talkdesk
@@ -160,6 +169,7 @@ class _Parts:
             keys=self.keys,
             issuers=self.issuers,
             now=self.now,
+            observer=self.metrics,
         )
 
     @property
@@ -183,12 +193,26 @@ class _Parts:
 
     @property
     def listed_accounts(self) -> frozenset[AccountId] | None:
-        if self.settings.accounts == "any":
-            return None
-        return frozenset(account.id for account in self.config.accounts)
+        return listed_accounts(self.settings, self.config)
 
     def is_welcome(self, account: AccountId) -> bool:
         return self.listed_accounts is None or account in self.listed_accounts
+
+
+def listed_accounts(settings: EventSettings, config: ConfigFile) -> frozenset[AccountId] | None:
+    """Accounts that may use the apps; None for any."""
+    return None if settings.accounts == "any" else frozenset(account.id for account in config.accounts)
+
+
+def event_parser(hosts: Hosts, config: ConfigFile) -> Parser:
+    """How events are read, when they come and when they are replayed."""
+    suspending = frozenset(app.id for app in config.apps if app.on_trial_expired == "suspend")
+    return Parser(hosts.check, hosts.check_gateway, suspending)
+
+
+def event_owners(settings: EventSettings, config: ConfigFile) -> Owners:
+    """Whose events are taken."""
+    return Owners(frozenset(app.id for app in config.apps), listed_accounts(settings, config))
 
 
 async def _open_stores(settings: Settings, stack: AsyncExitStack, now: Clock) -> Stores:
@@ -204,8 +228,25 @@ async def _open_stores(settings: Settings, stack: AsyncExitStack, now: Clock) ->
     return open_stores(database, sealer, now)
 
 
+def _talkdesk_calls(measured: Metrics) -> Observe:
+    return lambda request, status, took_s: measured.call_ended(
+        "talkdesk", request.extensions.get(OPERATION, "other"), status, took_s
+    )
+
+
+def _keycloak_calls(measured: Metrics) -> Observe:
+    return lambda request, status, took_s: measured.call_ended(
+        "keycloak", operation_of(request.method, request.url.path), status, took_s
+    )
+
+
+def talkdesk_hosts(settings: EventSettings) -> Hosts:
+    """The allow-list."""
+    return Hosts(settings.talkdesk_gateways, settings.talkdesk_hosts, is_insecure=settings.talkdesk_insecure)
+
+
 def _talkdesk(settings: Settings, client: httpx.AsyncClient, now: Clock) -> _Talkdesk:
-    hosts = Hosts(settings.talkdesk_gateways, settings.talkdesk_hosts, is_insecure=settings.talkdesk_insecure)
+    hosts = talkdesk_hosts(settings)
     wire = Wire(client, hosts)
     redirect_url = f"{settings.public_url}/talkdesk/callback"
     return _Talkdesk(
@@ -250,29 +291,44 @@ def _worker(parts: _Parts) -> Worker:
         app_names={app.id: app.name for app in parts.config.apps},
         is_welcome=parts.is_welcome,
         end_sessions=EndAccount(stores.sign_ons, parts.end_sessions),
+        now=parts.now,
     )
-    answer = Answer(stores.events, stores.installations, stores.provider_records, parts.talkdesk.apps, parts.is_welcome)
+    apps = parts.talkdesk.apps
+    answer = Answer(
+        events=stores.events,
+        installations=stores.installations,
+        records=stores.provider_records,
+        logouts=stores.logouts,
+        apps=apps,
+        rotation=AnswerRotation(stores.installations, apps, stores.one_time_values, parts.now),
+        is_welcome=parts.is_welcome,
+        now=parts.now,
+    )
     sign_out = SignOut(stores.logouts, stores.sign_ons, stores.tasks, parts.end_sessions, parts.now)
     effects: dict[TaskKind, Effect] = {
         TaskKind.CONVERGE: converge,
-        TaskKind.ANSWER: answer,
-        TaskKind.SIGN_OUT: sign_out,
+        TaskKind.ANSWER: Timed(answer, stores.origins, parts.metrics, parts.now),
+        TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
+        TaskKind.CHECK: Check(stores.installations, apps, parts.now),
     }
-    return Worker(stores.tasks, effects, owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Worker(stores.tasks, effects, owner, parts.metrics)
 
 
 def _app(parts: _Parts, worker: Worker) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     pages = Pages()
-    app.include_router(events_endpoint.router(_receive(parts, worker.wake)))
+    app.include_router(events_endpoint.router(_receive(parts, worker.wake), observer=parts.metrics))
     start = StartLaunch(parts.door, parts.to_keycloak, parts.now)
     resume = ResumeLaunch(parts.door, parts.to_keycloak, parts.now)
     app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome))
     app.include_router(provider_endpoint.router(_provider(parts, pages)))
     app.include_router(health.router({"database": _ping_database(parts.stores)}))
+    app.include_router(metrics.router(parts.metrics, parts.stores.backlog))
     apps = {each.id: each for each in parts.config.apps}
     stores = parts.stores
-    handle_errors(app, FailurePages(stores.failures, stores.installations, apps, pages, parts.now))
+    failure_pages = FailurePages(stores.failures, stores.installations, apps, pages, parts.now, parts.metrics)
+    handle_errors(app, failure_pages)
     return app
 
 
@@ -280,11 +336,11 @@ def _receive(parts: _Parts, wake: Callable[[], None]) -> Receive:
     return Receive(
         keys=parts.talkdesk.event_keys,
         events=parts.stores.events,
-        parser=Parser(parts.talkdesk.hosts.check, parts.talkdesk.hosts.check_gateway),
+        parser=event_parser(parts.talkdesk.hosts, parts.config),
         gateways=parts.talkdesk.hosts.gateway_roots,
-        apps=frozenset(app.id for app in parts.config.apps),
-        accounts=parts.listed_accounts,
+        owners=event_owners(parts.settings, parts.config),
         wake=wake,
+        observer=parts.metrics,
     )
 
 
@@ -333,6 +389,7 @@ def _provider(parts: _Parts, pages: Pages) -> provider_endpoint.Provider:
                 for account in parts.config.accounts
             },
             now=parts.now,
+            observer=parts.metrics,
         ),
         keys=parts.keys,
         issuers=parts.issuers,

@@ -1,18 +1,21 @@
-"""Is the door open? One answer for all: launch, authorization, callback and token ask the same.
+"""Is the door open, and to this person? One answer for all: launch, authorization, callback and token ask the same.
 
 A launch asks before Keycloak is asked: a closed identity provider would end on a page of Keycloak's. The issuer asks again, since
-an app can send a browser to Keycloak with the hint by itself.
+an app can send a browser to Keycloak with the hint by itself; the token endpoint is the last: what was let through before the door
+closed gets no token after it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 from broker.errors import SignOnFailed
 from broker.model.failure import Stage
 from broker.model.identity_provider import ProviderState
-from broker.model.installation import Installation
+from broker.model.installation import Closure, Installation
 from broker.model.names import MAX_ID_LENGTH, AccountId, Alias, AppId, InstallationId, Slug
+from broker.model.sign_on import Person
 from broker.ports import Installations, ProviderRecords
 
 
@@ -36,6 +39,20 @@ class Closed:
 
 
 _UNKNOWN = Closed("installation_unknown", "This app is not set up for your Talkdesk account.", 404)
+_CLOSED: Mapping[Closure, Closed] = MappingProxyType(
+    {
+        Closure.UNINSTALLED: Closed("installation_inactive", "This app was removed from your Talkdesk account.", 403),
+        Closure.SUSPENDED: Closed("installation_suspended", "This app is suspended for your Talkdesk account.", 403),
+        Closure.TRIAL_EXPIRED: Closed(
+            "trial_expired", "The trial of this app has ended for your Talkdesk account.", 403
+        ),
+    }
+)
+_UNLICENSED = Closed(
+    "user_removed",
+    "You have no licence for this app in Talkdesk any more. Ask the administrator of your Talkdesk account.",
+    403,
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +77,22 @@ class Door:
         """The installation whose issuer this is, if it may be used now. Raises SignOnFailed."""
         return self._open(await self.installations.find_by_slug(slug), Stage.AUTHORIZE, slug, None)
 
+    async def enter_person(
+        self, installation: Installation, person: Person, stage: Stage, hint: str | None = None
+    ) -> None:
+        """Nothing, if Talkdesk has not taken this person's licence away. Raises SignOnFailed."""
+        # Of the same account for certain: another one's user of this id would be somebody else.
+        if person.account == installation.account and await self.installations.is_removed(installation, person.user):
+            raise _failed(_UNLICENSED, stage, installation.id, hint)
+
     def why_closed(self, installation: Installation) -> Closed | None:
         """None if it may be used now."""
         if installation.app not in self.apps:
             return Closed("app_unknown", "This app is not served here any more.", 404)
-        if not installation.is_active or installation.credentials is None:
-            return Closed("installation_inactive", "This app was removed from your Talkdesk account.", 403)
+        if installation.closure is not None:
+            return _CLOSED[installation.closure]
+        if installation.credentials is None:
+            return _CLOSED[Closure.UNINSTALLED]
         if self.listed_accounts is not None and installation.account not in self.listed_accounts:
             return Closed("account_not_listed", "Your Talkdesk account may not use this app.", 403)
         return None

@@ -4,6 +4,8 @@ Each knows its three audiences: a stable `reason` for programs, a sentence for o
 and whether trying again can help. None of them ever carries a secret, a token or a body.
 """
 
+from datetime import timedelta
+
 from broker.model.failure import Stage
 
 
@@ -33,16 +35,41 @@ class EventRefused(BrokerError):
 class OutsideError(BrokerError):
     """Somebody else's server did not do what was asked.
 
-    `status` is its HTTP status, None where no answer came. `is_final` says that the same request will never succeed.
+    `status` is its HTTP status, None where no answer came; `code` is the error code of an OAuth answer (RFC 6749, 5.2).
+    `is_final` says that the same request will never succeed, `retry_after` what the server asked for, and `is_alarming` that a person
+    has to look, though it goes on.
     """
 
     reason = "outside"
 
-    def __init__(self, detail: str, *, status: int | None = None, is_final: bool = False) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int | None = None,
+        is_final: bool = False,
+        code: str | None = None,
+        retry_after: timedelta | None = None,
+        is_alarming: bool = False,
+    ) -> None:
         """Describe the call without its content."""
         super().__init__(detail)
         self.status = status
         self.is_final = is_final
+        self.code = code
+        self.retry_after = retry_after
+        self.is_alarming = is_alarming
+
+
+class NotYet(BrokerError):
+    """A task has nothing to do before then: no failure, it comes again."""
+
+    reason = "not_yet"
+
+    def __init__(self, after: timedelta, detail: str) -> None:
+        """`detail` says what it waits for."""
+        super().__init__(detail)
+        self.after = after
 
 
 class TalkdeskError(OutsideError):

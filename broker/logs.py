@@ -54,6 +54,14 @@ def configure(*, readable: bool | None = None) -> None:
     )
 
 
+def configure_for_commands() -> None:
+    """Warnings only, to standard error: what a command did it says itself, and its output may be read by a program."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blot out values with a secret's name, and anything in a text that is a token."""
     for name, value in event.items():

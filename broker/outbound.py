@@ -6,8 +6,11 @@ Owns: time-outs, limits, no redirects. Leaves to others: which host may be calle
 import asyncio
 import os
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import httpx
 
@@ -38,9 +41,34 @@ def _tls_context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def http_client(*, timeout_s: float = 5.0) -> httpx.AsyncClient:
+Observe = Callable[[httpx.Request, int | None, float], None]
+"""Is told of each call: the request, the status of its answer (None where none came), and the seconds until it began to come."""
+
+
+class _ObservedClient(httpx.AsyncClient):
+    """Says how each call ended. Not by a transport of our own: with one, httpx forgets the proxies of the environment."""
+
+    def __init__(self, observe: Observe | None, **given: Any) -> None:
+        super().__init__(**given)
+        self._observe = observe
+
+    async def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
+        """As httpx does."""
+        began = time.perf_counter()
+        status = None
+        try:
+            response = await super().send(request, **given)
+            status = response.status_code
+        finally:
+            if self._observe:
+                self._observe(request, status, time.perf_counter() - began)
+        return response
+
+
+def http_client(*, timeout_s: float = 5.0, observe: Observe | None = None) -> httpx.AsyncClient:
     """A client with a pool, that follows no redirect; proxy and certificates come from the environment as usual."""
-    return httpx.AsyncClient(
+    return _ObservedClient(
+        observe,
         verify=tls_context(),
         timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 3.0)),
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=15),

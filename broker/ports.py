@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
+from broker.model.credentials import Credentials
 from broker.model.event import Event, EventKey
 from broker.model.facts import Fact, LoggedOut
 from broker.model.failure import Failure
@@ -44,13 +45,25 @@ class Events(Protocol):
     async def receive(self, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]) -> Receipt:
         """Store the event, its facts, and a task of each kind, all or nothing.
 
-        Keys of tasks are of the store's making: `CONVERGE` is keyed by the event's installation, `SIGN_OUT` by the row of its `LoggedOut`.
+        Keys of tasks are of the store's making: `CONVERGE` is keyed by the event's installation, `ANSWER` by the row of the event, `SIGN_OUT`
+        by the row of each `LoggedOut`, of which each removed person of a `LicencesChanged` brings one.
         An installation's app and account are fixed by the first fact about it.
         """
         ...
 
+    async def get_whole(self, number: str) -> Event:
+        """An event by its row number, with its body; that is empty once it is erased. Raises KeyError."""
+        ...
+
+    async def replay(self, number: str, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]) -> Receipt:
+        """As `receive`, for an event that is kept already, but not taken: what was read of its body now replaces what was read then.
+
+        DUPLICATE, and nothing changes, where it is taken, or the same event came once more meanwhile and has a row of its own.
+        """
+        ...
+
     async def unanswered(self, installation: InstallationId) -> Sequence[tuple[str, EventKey]]:
-        """Taken `app.installed` and `app.uninstalled` that are owed an answer, oldest first: number of the row (key of `ANSWER`) and key."""
+        """Taken events that are owed an answer, oldest first: number of the row (key of `ANSWER`) and key."""
         ...
 
     async def get(self, number: str) -> tuple[EventKey, datetime | None]:
@@ -78,15 +91,47 @@ class Installations(Protocol):
         ...
 
     async def erase_credentials(self, installation: InstallationId, up_to: datetime) -> None:
-        """Forget the credentials of all installs created up to then, and the bodies of events that held them."""
+        """Forget the credentials of all installs and rotations created up to then, and the bodies of events that held them."""
+        ...
+
+    async def mark_proven(self, installation: InstallationId, credentials: Credentials, at: datetime) -> None:
+        """Talkdesk gave a token for this rotated set: from now on it may be in use."""
+        ...
+
+    async def retire_credentials(self, installation: InstallationId, kept: Credentials, up_to: datetime) -> None:
+        """Forget every other set that was created up to then, and the bodies of events that held them."""
+        ...
+
+    async def is_removed(self, installation: Installation, user: TalkdeskUserId) -> bool:
+        """Whether the person's licence for it was removed, and not given again."""
+        ...
+
+    async def suspend(self, installation: InstallationId, at: datetime) -> bool:
+        """The operator closes it, and a converge is asked for; False where it is unknown. Said twice, the first time counts."""
+        ...
+
+    async def resume(self, installation: InstallationId, at: datetime) -> bool:
+        """The operator opens it, also after a trial that expired before then, and a converge is asked for; False where it is unknown."""
+        ...
+
+    async def mark_suspect(self, installation: InstallationId, since: datetime) -> None:
+        """Talkdesk refuses its credentials; said again, the first time counts."""
+        ...
+
+    async def clear_suspect(self, installation: InstallationId) -> None:
+        """They work."""
         ...
 
 
 class Logouts(Protocol):
-    """What `user.logout` events said."""
+    """What `user.logout` events said, and the logouts that removals brought."""
 
     async def get(self, number: int) -> LoggedOut:
         """By row number. Raises KeyError."""
+        ...
+
+    async def are_done(self, event: str) -> bool:
+        """Whether the first round of every sign-out that this event asked for (by its row number) is done."""
         ...
 
 
@@ -105,8 +150,10 @@ class Tasks(Protocol):
         """Mark done; False, and nothing changes, where the lease is no longer this claim's. Asked for again meanwhile: due again at once."""
         ...
 
-    async def postpone(self, claim: Claim, after: timedelta, error: str) -> bool:
-        """Try again `after` from now; False as in `finish`."""
+    async def postpone(
+        self, claim: Claim, after: timedelta, error: str | None, *, is_alarming: bool = False, is_anew: bool = False
+    ) -> bool:
+        """Try again `after` from now; False as in `finish`. Alarming: visible as such until it is claimed again. Anew: attempts count from 0."""
         ...
 
     async def give_up(self, claim: Claim, error: str) -> bool:
@@ -160,8 +207,14 @@ class OneTimeKind(StrEnum):
 class OneTimeValues(Protocol):
     """Values that work once; kept as a hash, with sealed content."""
 
-    async def save(self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime) -> bool:
+    async def save(
+        self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime, *, holder: str | None = None
+    ) -> bool:
         """Keep a value that was just made or seen; False where it is known already (then nothing changes)."""
+        ...
+
+    async def has_open(self, kind: OneTimeKind, holder: str, now: datetime) -> bool:
+        """Whether any value of this holder is neither used nor expired."""
         ...
 
     async def find(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
@@ -301,7 +354,7 @@ class TalkdeskOAuth(Protocol):
         ...
 
     async def exchange(self, installation: Installation, *, code: str, code_verifier: str) -> TokenAnswer:
-        """Redeem a code; never sent twice. Raises TalkdeskError."""
+        """Redeem a code with the credentials in use; never sent twice. Raises TalkdeskError."""
         ...
 
     async def userinfo(self, installation: Installation, access_token: str) -> Json:
@@ -310,7 +363,7 @@ class TalkdeskOAuth(Protocol):
 
 
 class Apps(Protocol):
-    """Talkdesk's Apps API."""
+    """Talkdesk's Apps API. All raise TalkdeskError."""
 
     async def approve(self, installation: Installation) -> None:
         """Say that the installation is set up; also how an uninstall is acknowledged. Raises TalkdeskError."""
@@ -318,6 +371,14 @@ class Apps(Protocol):
 
     async def reject(self, installation: Installation, reason: str) -> None:
         """Say that it will not be; the customer's administrator may read the reason. Raises TalkdeskError."""
+        ...
+
+    async def prove(self, installation: Installation, credentials: Credentials) -> None:
+        """Ask for a token with these, and let nothing that is remembered answer for them. Raises TalkdeskError."""
+        ...
+
+    async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
+        """Say that these are in use; Talkdesk ends all other sets then. Raises TalkdeskError."""
         ...
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -57,6 +57,7 @@ class App(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     start_url: str
     support: Support = Support()
+    on_trial_expired: Literal["keep", "suspend"] = "keep"
 
 
 class Account(BaseModel):
@@ -87,32 +88,43 @@ class ConfigFile(BaseModel):
         return self
 
 
+S = TypeVar("S", bound="DatabaseSettings")
+
 _Hosts = Annotated[frozenset[str], NoDecode]
 
 
-class Settings(BaseSettings):
-    """Everything that an operator can say."""
+class DatabaseSettings(BaseSettings):
+    """What commands need that work on the database alone."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    public_url: str
-    internal_url: str = ""
     data_dir: Path = Path("data")
     database_url: SecretStr = SecretStr("")
     sealing_keys: SecretStr | None = None
     sealing_keys_file: Path | None = None
-    keycloak_url: str
-    keycloak_internal_url: str = ""
-    keycloak_realm: str = Field("talkdesk", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
-    keycloak_client_id: str = "talkdesk-broker"
-    keycloak_client_secret: SecretStr
-    keycloak_launch_client_id: str = "talkdesk-launch"
-    keycloak_launch_client_secret: SecretStr
-    users: Literal["own", "existing"] = "own"
+
+    @model_validator(mode="after")
+    def _has_one_source_of_keys(self) -> Self:
+        if self.sealing_keys and self.sealing_keys_file:
+            raise ValueError("SEALING_KEYS, SEALING_KEYS_FILE: only one of the two")
+        return self
+
+    @property
+    def database(self) -> SecretStr:
+        """URL of the database, for SQLAlchemy."""
+        given = self.database_url.get_secret_value()
+        if not given:
+            return SecretStr(f"sqlite:///{self.data_dir / 'broker.sqlite3'}")
+        if given.startswith("postgresql://"):
+            return SecretStr(given.replace("postgresql://", "postgresql+psycopg://", 1))
+        return self.database_url
+
+
+class EventSettings(DatabaseSettings):
+    """What it takes to read an event, too: whose it may be, and where its links may lead."""
+
     accounts: Literal["any", "listed"] = "any"
     talkdesk_gateways: _Hosts = frozenset(DOCUMENTED_GATEWAYS)
     talkdesk_hosts: _Hosts = frozenset(DOCUMENTED_HOSTS)
@@ -133,6 +145,23 @@ class Settings(BaseSettings):
             if not host or any(char in host for char in "/:@ ") or "*" in host.removeprefix("*."):
                 raise ValueError("host names without scheme, port or path, separated by commas")
         return value
+
+
+class Settings(EventSettings):
+    """Everything that an operator can say."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str
+    internal_url: str = ""
+    keycloak_url: str
+    keycloak_internal_url: str = ""
+    keycloak_realm: str = Field("talkdesk", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    keycloak_client_id: str = "talkdesk-broker"
+    keycloak_client_secret: SecretStr
+    keycloak_launch_client_id: str = "talkdesk-launch"
+    keycloak_launch_client_secret: SecretStr
+    users: Literal["own", "existing"] = "own"
 
     @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
     @classmethod
@@ -164,10 +193,6 @@ class Settings(BaseSettings):
                 "ACCOUNTS: must be listed where USERS is existing",
             ),
             (self.users == "existing", "USERS: existing is not supported by this version"),
-            (
-                bool(self.sealing_keys and self.sealing_keys_file),
-                "SEALING_KEYS, SEALING_KEYS_FILE: only one of the two",
-            ),
         )
         if wrong := [sentence for is_wrong, sentence in problems if is_wrong]:
             raise ValueError("\n".join(wrong))
@@ -188,16 +213,6 @@ class Settings(BaseSettings):
         """How the broker reaches Keycloak."""
         return self.keycloak_internal_url or self.keycloak_url
 
-    @property
-    def database(self) -> SecretStr:
-        """URL of the database, for SQLAlchemy."""
-        given = self.database_url.get_secret_value()
-        if not given:
-            return SecretStr(f"sqlite:///{self.data_dir / 'broker.sqlite3'}")
-        if given.startswith("postgresql://"):
-            return SecretStr(given.replace("postgresql://", "postgresql+psycopg://", 1))
-        return self.database_url
-
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is `localhost` or a loopback address."""
@@ -212,21 +227,37 @@ def is_loopback(url: str) -> bool:
 
 def load() -> tuple[Settings, ConfigFile]:
     """Settings of the process. Raises SettingsError with one line for each wrong one."""
+    settings = _load(Settings)
+    return settings, _load_config(settings)
+
+
+def load_database_settings() -> DatabaseSettings:
+    """Those that a command on the database needs; the others may be missing, or wrong. Raises SettingsError."""
+    return _load(DatabaseSettings)
+
+
+def load_event_settings() -> tuple[EventSettings, ConfigFile]:
+    """Those that a command needs that reads events. Raises SettingsError."""
+    settings = _load(EventSettings)
+    return settings, _load_config(settings)
+
+
+def _load(kind: type[S]) -> S:
     problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name)]
     try:
-        settings = Settings()
+        settings = kind()
     except ValidationError as error:
         raise SettingsError("\n".join(problems + _lines(error, PREFIX))) from None
     if problems:
         raise SettingsError("\n".join(problems))
-    return settings, _load_config(settings)
+    return settings
 
 
 def _is_unknown(name: str) -> bool:
     return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
 
 
-def _load_config(settings: Settings) -> ConfigFile:
+def _load_config(settings: EventSettings) -> ConfigFile:
     name = f"{PREFIX}CONFIG_FILE"
     try:
         content = tomllib.loads(settings.config_file.read_text("utf-8"))
@@ -243,7 +274,7 @@ def _load_config(settings: Settings) -> ConfigFile:
     return config
 
 
-def _address_problems(settings: Settings, config: ConfigFile) -> list[str]:
+def _address_problems(settings: EventSettings, config: ConfigFile) -> list[str]:
     addresses = [(f"apps.{app.id}.start_url", app.start_url) for app in config.apps]
     problems = []
     for name, url in addresses:

@@ -49,8 +49,8 @@ class States:
     one_time: OneTimeValues
     now: Clock
 
-    async def depart(self, kind: OneTimeKind, content: Json) -> Departure:
-        """Keep content for the browser's return; `installation` and `hint` in it name a failure."""
+    async def depart(self, kind: OneTimeKind, content: Json, *, holder: str | None = None) -> Departure:
+        """Keep content for the browser's return; `installation` and `hint` in it name a failure, `holder` whose trip it is."""
         cookie, binding = bind(self.now())
         state, nonce, verifier = random_value(), random_value(), random_value()
         kept = {
@@ -59,7 +59,7 @@ class States:
             "nonce": nonce,
             "code_verifier": verifier,
         }
-        await self.one_time.save(kind, state, kept, self.now() + LIFETIME)
+        await self.one_time.save(kind, state, kept, self.now() + LIFETIME, holder=holder)
         return Departure(state, nonce, challenge_of(verifier), cookie)
 
     async def arrive(

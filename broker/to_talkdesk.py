@@ -9,9 +9,15 @@ from broker.errors import SignOnFailed, TalkdeskError
 from broker.model.authorization import AuthorizationRequest, Launch, Trip
 from broker.model.failure import Stage
 from broker.model.installation import Installation
+from broker.model.names import InstallationId
 from broker.model.outcome import Redirect
 from broker.ports import Clock, OneTimeKind, TalkdeskOAuth
 from broker.states import States
+
+
+def under_way_with(installation: InstallationId, client_id: str) -> str:
+    """Holder of the states of sign-ons that these credentials have begun: who retires the credentials asks whether any are left."""
+    return f"{installation} {client_id}"
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,10 @@ class ToTalkdesk:
         clear_cookie: str | None = None,
     ) -> Redirect:
         """Talkdesk's authorization endpoint. Raises SignOnFailed."""
-        trip = Trip(installation.id, purpose, self.now())
-        departure = await self.states.depart(OneTimeKind.TALKDESK, trip.to_json())
+        client_id = installation.credentials.client_id if installation.credentials else ""
+        trip = Trip(installation.id, purpose, self.now(), client_id)
+        holder = under_way_with(installation.id, client_id)
+        departure = await self.states.depart(OneTimeKind.TALKDESK, trip.to_json(), holder=holder)
         try:
             url = self.talkdesk.authorization_url(
                 installation,

@@ -7,36 +7,49 @@ No transaction is open while a task runs. Kinds have places of their own, so tha
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
-from broker.errors import OutsideError, StorageError
+from broker.errors import NotYet, OutsideError, StorageError
 from broker.model.task import Claim, TaskKind
+from broker.observation import UNOBSERVED, Observer, RunOutcome
 from broker.ports import Tasks
 
 log = structlog.get_logger()
 
 Effect = Callable[[Claim], Awaitable[None]]
-"""Carries out one task. Redoing it is harmless. Raises OutsideError to be called again."""
+"""Carries out one task. Redoing it is harmless. Raises OutsideError or NotYet to be called again."""
 
 LEASE = timedelta(seconds=60)
 LONGEST_RUN_S = 45.0
 """An effect is cut off well before its lease ends: nobody else may be at the same task meanwhile."""
 POLL_S = 1.0
 """How often to look for what another process left; what this one makes wakes it at once."""
-PLACES: Mapping[TaskKind, int] = {TaskKind.CONVERGE: 4, TaskKind.ANSWER: 4, TaskKind.SIGN_OUT: 8}
+PLACES: Mapping[TaskKind, int] = {
+    TaskKind.CONVERGE: 4,
+    TaskKind.ANSWER: 4,
+    TaskKind.SIGN_OUT: 8,
+    TaskKind.CHECK: 2,
+}
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 600.0
+LONGEST_ASKED = timedelta(hours=1)
+"""Most that a `Retry-After` is honoured: a mistake at the other end must not put an answer off for days."""
 _STOP_S = 10.0
 
 
 class Worker:
     """One loop and the tasks that it has under way."""
 
-    def __init__(self, tasks: Tasks, effects: Mapping[TaskKind, Effect], owner: str) -> None:
+    def __init__(
+        self, tasks: Tasks, effects: Mapping[TaskKind, Effect], owner: str, observer: Observer = UNOBSERVED
+    ) -> None:
         """`owner` names this process in leases; no two may share it."""
+        self._observer = observer
         self._tasks = tasks
         self._effects = effects
         self._owner = owner
@@ -113,16 +126,20 @@ class Worker:
             raise
 
     async def _try(self, claim: Claim) -> None:
+        began = time.perf_counter()
+        outcome = await self._run(claim)
+        self._observer.task_ran(claim.task.kind, outcome, time.perf_counter() - began)
+
+    async def _run(self, claim: Claim) -> RunOutcome:
         known = {"kind": claim.task.kind.value, "key": claim.task.key, "attempt": claim.attempts + 1}
         try:
             async with asyncio.timeout(LONGEST_RUN_S):
                 await self._effects[claim.task.kind](claim)
+        except NotYet as waits:
+            await self._tasks.postpone(claim, waits.after, str(waits), is_anew=True)
+            return RunOutcome.NOT_YET
         except OutsideError as error:
-            log.warning("a task failed", **known, error=str(error), status=error.status, final=error.is_final)
-            if error.is_final:
-                await self._tasks.give_up(claim, str(error))
-            else:
-                await self._tasks.postpone(claim, delay_after(claim.attempts), str(error))
+            return await self._put_off(claim, error, known)
         except StorageError:
             raise
         except TimeoutError:
@@ -135,6 +152,21 @@ class Worker:
         else:
             await self._tasks.finish(claim)
             log.info("a task is done", **known)
+            return RunOutcome.DONE
+        return RunOutcome.RETRIED
+
+    async def _put_off(self, claim: Claim, error: OutsideError, known: Mapping[str, Any]) -> RunOutcome:
+        # The one line that has to wake somebody up: its name is in docs/events.md, and stays.
+        note = log.error if error.is_alarming else log.warning
+        event = "task needs attention" if error.is_alarming else "a task failed"
+        note(event, **known, error=str(error), status=error.status, final=error.is_final)
+        if error.is_final:
+            await self._tasks.give_up(claim, str(error))
+            return RunOutcome.FAILED
+        asked = min(error.retry_after or timedelta(), LONGEST_ASKED)
+        after = max(delay_after(claim.attempts), asked)
+        await self._tasks.postpone(claim, after, str(error), is_alarming=error.is_alarming)
+        return RunOutcome.RETRIED
 
 
 def delay_after(attempts: int, chance: Callable[[], float] = random.random) -> timedelta:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from broker.app import Broker, open_broker
 from broker.model.identity_provider import ProviderState
+from broker.model.installation import Installation as BrokersInstallation
 from broker.model.names import InstallationId
 from broker.model.task import Task, TaskKind
 from broker.settings import ConfigFile, Settings
@@ -152,6 +154,27 @@ class World:
         """Ask for the installation to be looked at again, as a reconcile does."""
         await self.broker.opened.stores.tasks.enqueue(Task(TaskKind.CONVERGE, installation.id))
         self.broker.opened.worker.wake()
+
+    async def later(self) -> None:
+        """Wait until Talkdesk's clock shows another millisecond: events of the same one have no order."""
+        now = self.talkdesk.state.clock() + timedelta(milliseconds=1)
+        await eventually(lambda: self.talkdesk.state.clock() > now, what="another millisecond")
+
+    async def another_second(self) -> None:
+        """Wait until Talkdesk's clock shows another second: of one and the same, a sign-on counts as begun before a sign-out."""
+        now = self.talkdesk.state.clock().replace(microsecond=0) + timedelta(seconds=1)
+        await eventually(lambda: self.talkdesk.state.clock() >= now, what="another second")
+
+    async def check(self, installation: Installation) -> None:
+        """Ask for the daily check now."""
+        await self.broker.opened.stores.tasks.enqueue(Task(TaskKind.CHECK, installation.id))
+        self.broker.opened.worker.wake()
+
+    async def state_of(self, installation: Installation) -> BrokersInstallation:
+        """What the broker knows of it."""
+        known = await self.broker.opened.stores.installations.find(InstallationId(installation.id))
+        assert known is not None
+        return known
 
     def is_approved(self, app: DownstreamApp) -> bool:
         """Whether Talkdesk heard that the app's only installation is set up."""

@@ -2,17 +2,28 @@
 
 import typer
 
-from broker.cli import serve
+from broker import logs
+from broker.cli import accounts, events, failures, installations, serve
 
-app = typer.Typer(name="broker", help="The Talkdesk AppConnect broker for Keycloak.", no_args_is_help=True)
+# Tracebacks in plain text: rich's would print local variables, and among those are secrets.
+app = typer.Typer(name="broker", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("serve")(serve.serve)
+app.add_typer(events.app, name="events")
+app.add_typer(installations.app, name="installations")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(failures.app, name="failures")
 
 
 @app.callback()
 def _broker() -> None:
-    """The Talkdesk AppConnect broker for Keycloak."""
+    """The Talkdesk AppConnect broker for Keycloak.
+
+    Settings are environment variables BROKER_…. Commands but `serve` open the database directly, also beside a running service.
+    Exit codes: 0 done, 1 it could not be done, 2 the command or the settings are wrong.
+    """
 
 
 def main() -> None:
     """Entry point of the console script."""
+    logs.configure_for_commands()
     app()

@@ -6,22 +6,28 @@ Leaves to others: ending sessions (passed in), the answers themselves (`answer`)
 Every step can be the last one before a crash; redone from the start, it ends in the same place.
 """
 
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
 from broker.converge import merge
 from broker.converge.desired import MAPPER_NAME, Deployment, desired_mapper, desired_provider
-from broker.errors import KeycloakError
+from broker.converge.urgent import urgent
+from broker.errors import KeycloakError, OutsideError
 from broker.model.identity_provider import ProviderRecord, ProviderState
 from broker.model.installation import Installation
 from broker.model.names import AccountId, Alias, AppId, InstallationId
 from broker.model.task import Claim, Task, TaskKind
-from broker.ports import Events, IdentityProviders, Installations, Json, ProviderRecords, Tasks
+from broker.ports import Clock, Events, IdentityProviders, Installations, Json, ProviderRecords, Tasks
 
 # A realm may hold leftovers of another broker under our next names, but not endlessly many.
 _MAX_LOST_ALIASES = 20
+
+CHECK_EVERY = timedelta(days=1)
+"""How often Talkdesk is asked whether an installation's credentials still work."""
 
 log = structlog.get_logger()
 
@@ -41,6 +47,9 @@ class Converge:
     """Whether the account may have an identity provider (setting `ACCOUNTS`)."""
     end_sessions: Callable[[Installation], Awaitable[None]]
     """Ends every sign-on through the installation; harmless when repeated."""
+    now: Clock
+    chance: Callable[[], float] = random.random
+    """From 0 to 1; spreads the checks of all installations over a day."""
 
     async def __call__(self, claim: Claim) -> None:
         """Converge the installation that the task names. Raises KeycloakError, and what `end_sessions` raises."""
@@ -52,12 +61,26 @@ class Converge:
         if installation is None:
             log.warning("converge of an unknown installation", installation=installation_id)
             return
-        if not installation.is_active:
-            await self.withdraw(installation)
-        elif self.is_welcome(installation.account):
-            await self.provision(installation)
+        try:
+            await self._make_so(installation)
+        except OutsideError as error:
+            # What is owed waits for this: it is this task then that has to be seen.
+            oldest = (await self.events.get(owed[0][0]))[1] if owed else None
+            raise (error if oldest is None else urgent(error, oldest, self.now())) from None
         for number, _ in owed:
             await self.tasks.enqueue(Task(TaskKind.ANSWER, number))
+
+    async def _make_so(self, installation: Installation) -> None:
+        if not installation.is_installed:
+            await self.withdraw(installation)
+            return
+        if self.is_welcome(installation.account):
+            await self.provision(installation)
+        if not installation.is_active:
+            # Suspended: the issuer lets nobody in any more. The identity provider stays, with all that the realm's administrator
+            # has set on it, and so that logout tokens find it.
+            await self.end_sessions(installation)
+        await self.tasks.enqueue(Task(TaskKind.CHECK, installation.id), CHECK_EVERY * (0.5 + 0.5 * self.chance()))
 
     async def provision(self, installation: Installation) -> None:
         """See to it that the installation has one complete identity provider."""

@@ -11,12 +11,13 @@ from starlette.requests import ClientDisconnect
 
 from broker.errors import EventRefused
 from broker.events.receive import MAX_BODY_BYTES, Receive
+from broker.observation import UNOBSERVED, Observer
 
 READ_WITHIN_S = 10.0
 """For the whole body, so that nobody holds a connection by sending a byte now and then."""
 
 
-def router(receive: Receive, *, read_within_s: float = READ_WITHIN_S) -> APIRouter:
+def router(receive: Receive, *, read_within_s: float = READ_WITHIN_S, observer: Observer = UNOBSERVED) -> APIRouter:
     """The route."""
     routes = APIRouter()
 
@@ -26,6 +27,7 @@ def router(receive: Receive, *, read_within_s: float = READ_WITHIN_S) -> APIRout
             body = await _read(request, read_within_s)
             return Response(status_code=await receive(body, request.headers))
         except EventRefused as refused:
+            observer.delivery_refused(refused.reason)
             return _refusal(refused)
 
     return routes

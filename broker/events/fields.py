@@ -53,6 +53,16 @@ def identifier(content: Object, *names: str) -> str:
     return value
 
 
+def identifiers(content: Object, name: str) -> list[str]:
+    """The list of identifiers of this name, empty if there is none. Raises Unreadable where it is something else."""
+    value = content.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or any(optional_identifier({name: each}, name) is None for each in value):
+        raise Unreadable(f"{name} is no list of identifiers")
+    return value
+
+
 def secret(content: Object, name: str) -> str:
     """Text that is kept as it is. Raises Unreadable."""
     value = content.get(name)

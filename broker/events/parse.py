@@ -10,7 +10,7 @@ The private key is not tried here, only its algorithm is looked up: who signs re
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,17 +23,43 @@ from broker.events.signature import VerifiedBody
 from broker.events.strict_json import Object, read_object
 from broker.model.credentials import Credentials, Links
 from broker.model.event import Event, EventKey, EventState
-from broker.model.facts import Fact, Installed, LoggedOut, Uninstalled
+from broker.model.facts import (
+    Fact,
+    Installed,
+    LicencesChanged,
+    LoggedOut,
+    Rotated,
+    TrialChanged,
+    TrialStep,
+    Uninstalled,
+)
 from broker.model.names import AccountId, AppId, EventId, InstallationId, TalkdeskUserId
 
 CheckLink = Callable[[str], str]
 """Gives back the link to use. Raises LinkRefused."""
 
-HANDLED = frozenset({"app.installed", "app.uninstalled", "user.logout"})
-NOT_YET_HANDLED = frozenset(
-    {"app.updated", "app.credentials_rotated", "app.trial_started", "app.trial_extended", "app.trial_ended"}
+HANDLED = frozenset(
+    {
+        "app.installed",
+        "app.updated",
+        "app.uninstalled",
+        "app.credentials_rotated",
+        "app.trial_started",
+        "app.trial_extended",
+        "app.trial_ended",
+        "user.logout",
+    }
 )
 ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "PS256", "PS384", "PS512"})
+
+_TRIAL_ENDS: Mapping[str | None, TrialStep] = {
+    "trial_expired": TrialStep.EXPIRED,
+    "plan_upgraded": TrialStep.UPGRADED,
+}
+_TRIAL_STEPS: Mapping[str, TrialStep] = {
+    "app.trial_started": TrialStep.STARTED,
+    "app.trial_extended": TrialStep.EXTENDED,
+}
 
 # Names of the token endpoint's link [open].
 _TOKEN_LINKS = ("token", "tokens")
@@ -55,6 +81,8 @@ class Parser:
 
     check_link: CheckLink
     check_gateway: CheckLink
+    suspending: Collection[AppId] = ()
+    """Apps that are suspended when a trial expires."""
 
     def parse(self, body: VerifiedBody) -> ParsedEvent:
         """Never raises: what can't be read is UNREADABLE, under the hash of its body."""
@@ -81,8 +109,8 @@ class Parser:
             created_at = fields.instant(content, "created_at")
             fact = self._fact(key, content, data, created_at)
             return ParsedEvent(Event(key, account, created_at, EventState.TAKEN, body), (fact,))
-        state = EventState.NOT_YET_HANDLED if kind in NOT_YET_HANDLED else EventState.UNKNOWN_TYPE
-        return ParsedEvent(Event(key, account, fields.optional_instant(content, "created_at"), state, body))
+        created = fields.optional_instant(content, "created_at")
+        return ParsedEvent(Event(key, account, created, EventState.UNKNOWN_TYPE, body))
 
     def _fact(self, key: EventKey, content: Object, data: Object, created_at: datetime) -> Fact:
         installation = InstallationId(fields.identifier(data, "installation_id"))
@@ -91,17 +119,23 @@ class Parser:
             user = TalkdeskUserId(fields.identifier(data, "user_id"))
             email = fields.optional_identifier(data, "user_email")
             return LoggedOut(installation, account, user, email, created_at)
-        if key.type == "app.uninstalled":
-            return Uninstalled(installation, key.app, account, created_at)
-        return Installed(
-            installation,
-            key.app,
-            account,
-            fields.display_name(data, "account_name") or account,
-            _credentials(data),
-            self._links(content),
-            created_at,
-        )
+        owner = (installation, key.app, account)
+        match key.type:
+            case "app.uninstalled":
+                return Uninstalled(*owner, created_at)
+            case "app.updated":
+                return LicencesChanged(*owner, *_licences(data), created_at)
+            case "app.credentials_rotated":
+                return Rotated(*owner, _credentials(data), created_at)
+            case "app.installed":
+                name = fields.display_name(data, "account_name") or account
+                return Installed(*owner, name, _credentials(data), self._links(content), created_at)
+        step = _TRIAL_STEPS.get(key.type) or _end_of_trial(data)
+        suspends = step is TrialStep.EXPIRED and key.app in self.suspending
+        # Over is over, whatever an end says about when it would have been.
+        is_end = key.type == "app.trial_ended"
+        expires_at = fields.optional_instant(data, "expires_at") if is_end else fields.instant(data, "expires_at")
+        return TrialChanged(*owner, step, expires_at or created_at, created_at, suspends)
 
     def _links(self, content: Object) -> Links:
         links = fields.optional_object(content, "_links")
@@ -111,6 +145,19 @@ class Parser:
             token=self.check_link(fields.href(links, *_TOKEN_LINKS)),
             userinfo=self.check_link(fields.href(links, "userinfo")),
         )
+
+
+def _end_of_trial(data: Object) -> TrialStep:
+    return _TRIAL_ENDS.get(fields.optional_identifier(data, "ended_reason"), TrialStep.ENDED)
+
+
+def _licences(data: Object) -> tuple[frozenset[TalkdeskUserId], frozenset[TalkdeskUserId]]:
+    """Who was added and who was removed. Either list is there only if it changed; whatever else an update says asks for nothing."""
+    users = fields.optional_object(data, "users")
+    added, removed = (
+        frozenset(TalkdeskUserId(user) for user in fields.identifiers(users, name)) for name in ("adding", "removing")
+    )
+    return added, removed
 
 
 def _credentials(data: Object) -> Credentials:

@@ -1,23 +1,23 @@
 """One delivery, from raw bytes to stored facts (docs/flows.md, "Event in"): ordered steps, each of which may refuse.
 
 Owns: the order, the answers to Talkdesk, and a log line for each delivery, with its ids and never its body.
-Leaves to others: HTTP (`endpoint`), keys (EventKeySource), the transaction and what a duplicate is (Events), the tasks (`worker`).
+Leaves to others: HTTP (`endpoint`), keys (EventKeySource), whose event it is and what follows (`accept`), the transaction and what a
+duplicate is (Events), the tasks (`worker`).
 
 The signature proves Talkdesk, not our app and not our customer: both are checked after it (docs/security.md).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from broker.errors import EventRefused, LinkRefused, StorageError, TalkdeskError
+from broker.events.accept import Owners, tasks_of
 from broker.events.parse import ParsedEvent, Parser
 from broker.events.signature import Signature, VerifiedBody, read_signature, unverified_root, verify
 from broker.model.event import EventState
-from broker.model.facts import Fact, LoggedOut, Uninstalled
-from broker.model.names import AccountId, AppId
-from broker.model.task import TaskKind
+from broker.observation import UNOBSERVED, Observer
 from broker.ports import EventKeySource, Events, Receipt
 
 MAX_BODY_BYTES = 256 * 1024
@@ -34,12 +34,10 @@ class Receive:
     parser: Parser
     gateways: Sequence[str]
     """Roots of the listed gateways; each is asked for the key of a body that names none."""
-    apps: Collection[AppId]
-    """Apps that are configured: events of any other are refused."""
-    accounts: Collection[AccountId] | None
-    """Accounts that may install (ACCOUNTS=listed); None for any."""
+    owners: Owners
     wake: Callable[[], None]
     """Tells the worker that tasks are due."""
+    observer: Observer = UNOBSERVED
 
     async def __call__(self, body: bytes, headers: Mapping[str, str]) -> int:
         """HTTP status: 202 for a new event, 200 for one that is here already. `headers` by lower-case name. Raises EventRefused."""
@@ -54,11 +52,13 @@ class Receive:
             event_id=key.event, type=key.type, app=key.app, account=parsed.event.account, installation=key.installation
         )
         try:
-            self._check_owner(parsed)
+            self.owners.check(parsed)
             receipt = await self._store(parsed)
         except EventRefused as refused:
             log.warning("event refused", status=refused.status, reason=refused.reason, detail=str(refused))
             raise
+        outcome = receipt if receipt is Receipt.DUPLICATE else parsed.event.state
+        self.observer.event_received(key.type, outcome.value)
         if receipt is Receipt.DUPLICATE:
             log.info("event is here already")
             return 200
@@ -97,26 +97,12 @@ class Receive:
             raise EventRefused(401, "unknown_key", "Talkdesk does not know the key")
         return verify(body, signature, key)
 
-    def _check_owner(self, parsed: ParsedEvent) -> None:
-        """Ours? An unreadable event that names no app or account passes: Talkdesk signed it and sent it here, and nothing follows from it."""
-        event = parsed.event
-        if event.key.app not in self.apps and not (event.state is EventState.UNREADABLE and not event.key.app):
-            raise EventRefused(403, "unknown_app", "the app is not configured")
-        if self.accounts is None or event.account is None or event.account in self.accounts:
-            return
-        # What closes a door is heard from anybody: an account that was taken off the list still has to be able to leave.
-        if not any(isinstance(fact, Uninstalled | LoggedOut) for fact in parsed.facts):
-            raise EventRefused(403, "account_not_listed", "the account is not listed")
-
     async def _store(self, parsed: ParsedEvent) -> Receipt:
+        tasks = [task for fact in parsed.facts for task in tasks_of(fact)]
         try:
-            receipt = await self.events.receive(parsed.event, parsed.facts, [_task_of(fact) for fact in parsed.facts])
+            receipt = await self.events.receive(parsed.event, parsed.facts, tasks)
         except StorageError as error:
             raise EventRefused(503, "storage_unavailable", str(error)) from None
         if receipt is Receipt.OTHER_OWNER:
             raise EventRefused(403, "other_owner", "the installation belongs to another app or account")
         return receipt
-
-
-def _task_of(fact: Fact) -> TaskKind:
-    return TaskKind.SIGN_OUT if isinstance(fact, LoggedOut) else TaskKind.CONVERGE

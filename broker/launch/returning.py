@@ -52,7 +52,7 @@ class ReturnFromKeycloak:
         session = await self._session(arrival, launch)
         match decide(launch, installation, session):
             case Next.OPEN_APP:
-                return await self._open_app(installation, session, arrival)
+                return await self._open_app(installation, session, arrival, launch.hint)
             case Next.PROVE:
                 return await self.to_talkdesk(installation, launch, Stage.RETURN, clear_cookie=arrival.cookie_name)
             case Next.END_AND_SIGN_ON:
@@ -60,7 +60,11 @@ class ReturnFromKeycloak:
                 again = replace(launch, ended=launch.ended + 1)
                 return await self.to_keycloak(again, installation, clear=arrival.cookie_name)
 
-    async def _open_app(self, installation: Installation, session: SignOn, arrival: Arrival) -> Redirect:
+    async def _open_app(
+        self, installation: Installation, session: SignOn, arrival: Arrival, hint: str | None
+    ) -> Redirect:
+        # The session may come from another app of the account, where this person still has a licence.
+        await self.door.enter_person(installation, session.person, Stage.RETURN, hint)
         await self.sign_ons.advance(session.id, SignOnState.SEEN)
         # Only now: a link that somebody sent must not decide where this browser resumes.
         last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), REMEMBERED_S)

@@ -15,6 +15,7 @@ from broker.issuer.keys import SigningKeys
 from broker.issuer.logout_token import TYPE, logout_token_claims
 from broker.model.names import InstallationId, client_id_of, slug_of
 from broker.model.sign_on import SignOn
+from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, IdentityProviders, Json, LogoutEndpoint, ProviderRecords, SignOns
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ class EndSessions:
     keys: SigningKeys
     issuers: Issuers
     now: Clock
+    observer: Observer = UNOBSERVED
 
     async def one(self, sign_on: SignOn) -> None:
         """End the session of one sign-on. Raises KeycloakError."""
@@ -94,7 +96,12 @@ class EndSessions:
         )
 
     async def _post(self, claims: Json, installation: InstallationId) -> None:
-        status = await self.keycloak.post(self.keys.sign(claims, TYPE))
+        try:
+            status = await self.keycloak.post(self.keys.sign(claims, TYPE))
+        except KeycloakError as error:
+            self.observer.logout_token_posted(error.status)
+            raise
+        self.observer.logout_token_posted(status)
         if status == 200:
             return
         if status in (501, 504):

@@ -54,10 +54,16 @@ class Trip:
     purpose: AuthorizationRequest | Launch
     asked_at: datetime
     """On our clock: when the browser was sent."""
+    client_id: str
+    """Whose code it will be: the credentials that were in use then, though others may be by the time that it comes."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
-        content: dict[str, Any] = {"installation": self.installation, "asked_at": self.asked_at.isoformat()}
+        content: dict[str, Any] = {
+            "installation": self.installation,
+            "asked_at": self.asked_at.isoformat(),
+            "client_id": self.client_id,
+        }
         if isinstance(self.purpose, Launch):
             return {**content, "launch": self.purpose.to_json(), "hint": self.purpose.hint}
         return {**content, "request": asdict(self.purpose)}
@@ -66,9 +72,10 @@ class Trip:
     def from_json(cls, content: dict[str, Any]) -> Self:
         """From the database."""
         installation, asked_at = InstallationId(content["installation"]), datetime.fromisoformat(content["asked_at"])
-        if "launch" in content:
-            return cls(installation, Launch.from_json(content["launch"]), asked_at)
-        return cls(installation, AuthorizationRequest(**content["request"]), asked_at)
+        purpose = (
+            Launch.from_json(content["launch"]) if "launch" in content else AuthorizationRequest(**content["request"])
+        )
+        return cls(installation, purpose, asked_at, content["client_id"])
 
 
 @dataclass(frozen=True)

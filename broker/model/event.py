@@ -13,7 +13,7 @@ class EventState(StrEnum):
     TAKEN = "taken"
     """Its facts are stored, its tasks are due."""
     NOT_YET_HANDLED = "not yet handled"
-    """Of a known type that this version does nothing with."""
+    """Of a type that the version which took it did nothing with; this one handles them all, and can replay it."""
     UNKNOWN_TYPE = "unknown type"
     UNREADABLE = "unreadable"
     """Signed by Talkdesk, but not as the documentation says; kept for a later version."""

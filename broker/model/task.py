@@ -12,7 +12,9 @@ class TaskKind(StrEnum):
     ANSWER = "answer"
     """Tell Talkdesk what is owed for an event. Key: number of the event's row."""
     SIGN_OUT = "sign out"
-    """End the sign-ons that a `user.logout` ends. Key: number of the logout's row, `#` and the round (1, 2, 3)."""
+    """End the sign-ons that a `user.logout` or a removal ends. Key: number of the logout's row, `#` and the round (1, 2, 3)."""
+    CHECK = "check"
+    """Ask Talkdesk whether the installation's credentials still work, and again a day later. Key: installation id."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Authorize:
         request = await self._checked(installation, parameters)
         proven = await self._proof_of(installation, dict(parameters).get(PROOF), cookies)
         if proven:
+            await self.door.enter_person(installation, proven.person, Stage.AUTHORIZE)
             return await self.answer(installation, request, proven, clear_cookie=PROOF_COOKIE)
         return await self.to_talkdesk(installation, request, Stage.AUTHORIZE)
 

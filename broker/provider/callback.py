@@ -7,7 +7,6 @@ from the token endpoint (OpenID Connect Core 3.1.3.7, 6).
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from broker.door import Door
 from broker.errors import SignOnFailed, TalkdeskError
@@ -43,26 +42,28 @@ class Callback:
         installation = await self.door.enter(trip.installation, Stage.CALLBACK)
         if "error" in arrival.parameters:
             raise _refused_by_talkdesk(arrival.parameters["error"], installation)
-        proven = await self._prove(installation, arrival, trip.asked_at)
+        proven = await self._prove(installation, arrival, trip)
+        await self.door.enter_person(installation, proven.person, Stage.CALLBACK)
         if isinstance(trip.purpose, AuthorizationRequest):
             outcome: Outcome = await self.answer(installation, trip.purpose, proven)
         else:
             outcome = await self.proven_launch(installation, trip.purpose, proven)
         return replace(outcome, clear_cookie=outcome.clear_cookie or arrival.cookie_name)
 
-    async def _prove(self, installation: Installation, arrival: Arrival, asked_at: datetime) -> Proven:
+    async def _prove(self, installation: Installation, arrival: Arrival, trip: Trip) -> Proven:
         code = arrival.parameters.get("code")
         if not code:
-            raise SignOnFailed(
-                Stage.CALLBACK,
-                "code_missing",
-                "Talkdesk sent an answer that can't be read.",
-                installation=installation.id,
-            )
+            raise _failed("code_missing", "Talkdesk sent an answer that can't be read.", installation)
+        # A code is good for the client that asked for it only, though other credentials may be in use by now.
+        credentials = installation.credentials_of(trip.client_id)
+        if credentials is None:
+            public = "This app was given new credentials while it was opening."
+            raise _failed("credentials_retired", public, installation)
+        asking = replace(installation, credentials=credentials)
         try:
-            token = await self.talkdesk.exchange(installation, code=code, code_verifier=arrival.code_verifier)
+            token = await self.talkdesk.exchange(asking, code=code, code_verifier=arrival.code_verifier)
             # Talkdesk's clock when the browser was sent there, not now: whoever signed out on the way is not proven.
-            begun_at = token.answered_at - (self.now() - asked_at)
+            begun_at = token.answered_at - (self.now() - trip.asked_at)
             userinfo = await self.talkdesk.userinfo(installation, token.access_token)
         except TalkdeskError as error:
             raise SignOnFailed(
@@ -85,7 +86,11 @@ class Callback:
                 detail=str(error),
                 installation=installation.id,
             ) from None
-        return Proven(person, begun_at, asked_at)
+        return Proven(person, begun_at, trip.asked_at)
+
+
+def _failed(reason: str, public: str, installation: Installation) -> SignOnFailed:
+    return SignOnFailed(Stage.CALLBACK, reason, public, installation=installation.id)
 
 
 def _refused_by_talkdesk(error: str, installation: Installation) -> SignOnFailed:

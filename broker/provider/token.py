@@ -13,6 +13,7 @@ from broker.model.installation import Installation
 from broker.model.names import AccountId, Slug, client_id_of
 from broker.model.pkce import random_value, verifies
 from broker.model.sign_on import SignOn, SignOnState
+from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, Installations, Json, OneTimeKind, OneTimeValues, SignOns
 from broker.provider.client_auth import ClientAuthentication
 
@@ -33,6 +34,7 @@ class Token:
     email_domains: dict[AccountId, tuple[str, ...]]
     """Domains for whose addresses an account's Talkdesk may vouch."""
     now: Clock
+    observer: Observer = UNOBSERVED
 
     async def __call__(self, slug: Slug, form: Sequence[tuple[str, str]]) -> Json:
         """The token answer. Raises OAuthError, KeycloakError."""
@@ -50,7 +52,11 @@ class Token:
         sign_on, request = await self._redeem(given, client_id)
         if self.door.why_closed(installation) or sign_on.installation != installation.id:
             raise OAuthError("invalid_grant", "the installation may not be used")
-        return await self._answer(installation, sign_on, request)
+        if await self.installations.is_removed(installation, sign_on.person.user):
+            raise OAuthError("invalid_grant", "the person's licence was removed")
+        answer = await self._answer(installation, sign_on, request)
+        self.observer.signed_on(installation.app)
+        return answer
 
     async def _redeem(self, given: dict[str, str], client_id: str) -> tuple[SignOn, AuthorizationRequest]:
         code = given.get("code")

@@ -1,19 +1,29 @@
 """Facts as rows, and back: what of a fact is clear, and what is sealed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Row
 
 from broker.model.credentials import Credentials, Links
-from broker.model.facts import InstallationFact, Installed, LoggedOut, Uninstalled
+from broker.model.facts import (
+    InstallationFact,
+    Installed,
+    LicencesChanged,
+    LoggedOut,
+    Rotated,
+    TrialChanged,
+    TrialStep,
+    Uninstalled,
+)
 from broker.model.names import AccountId, AppId, InstallationId, TalkdeskUserId
 from broker.storage.sealing import Sealer, place_of
 
-INSTALLED, UNINSTALLED = "installed", "uninstalled"
+INSTALLED, UNINSTALLED, ROTATED, TRIAL = "installed", "uninstalled", "rotated", "trial"
 
 
 def fact_values(event: int, position: int, fact: InstallationFact, sealer: Sealer) -> dict[str, Any]:
@@ -23,16 +33,22 @@ def fact_values(event: int, position: int, fact: InstallationFact, sealer: Seale
         "position": position,
         "installation_id": fact.installation,
         "created_at": fact.created_at,
+        "credentials": None,
     }
     if isinstance(fact, Uninstalled):
-        return {**values, "kind": UNINSTALLED, "content": "{}", "credentials": None}
+        return {**values, "kind": UNINSTALLED, "content": "{}"}
+    if isinstance(fact, TrialChanged):
+        content: dict[str, Any] = {
+            "step": fact.step.value,
+            "expires_at": fact.expires_at.isoformat(),
+            "suspends": fact.suspends,
+        }
+        return {**values, "kind": TRIAL, "content": json.dumps(content)}
+    values["credentials"] = _seal(fact.credentials, sealer, _place(event, position))
+    if isinstance(fact, Rotated):
+        return {**values, "kind": ROTATED, "content": "{}"}
     content = {"account_name": fact.account_name, "links": asdict(fact.links)}
-    return {
-        **values,
-        "kind": INSTALLED,
-        "content": json.dumps(content),
-        "credentials": _seal(fact.credentials, sealer, _place(event, position)),
-    }
+    return {**values, "kind": INSTALLED, "content": json.dumps(content)}
 
 
 def fact_of(row: Row[Any], sealer: Sealer | None) -> InstallationFact:
@@ -41,10 +57,27 @@ def fact_of(row: Row[Any], sealer: Sealer | None) -> InstallationFact:
     if row.kind == UNINSTALLED:
         return Uninstalled(*owner, row.created_at)
     content = json.loads(row.content)
+    if row.kind == TRIAL:
+        expires_at = datetime.fromisoformat(content["expires_at"])
+        return TrialChanged(*owner, TrialStep(content["step"]), expires_at, row.created_at, content["suspends"])
     credentials = None
     if sealer is not None and row.credentials is not None:
         credentials = _credentials_of(json.loads(sealer.open(row.credentials, place=_place(row.event, row.position))))
+    if row.kind == ROTATED:
+        return Rotated(*owner, credentials, row.created_at, is_proven=row.proven_at is not None)
     return Installed(*owner, content["account_name"], credentials, Links(**content["links"]), row.created_at)
+
+
+def licence_values(event: int, fact: LicencesChanged) -> Iterator[dict[str, Any]]:
+    """Rows of the licences that this event changes; who is on both of its lists is removed."""
+    for user in sorted(fact.added | fact.removed):
+        yield {
+            "event": event,
+            "user_id": user,
+            "installation_id": fact.installation,
+            "is_removed": user in fact.removed,
+            "created_at": fact.created_at,
+        }
 
 
 def logout_values(event: int, fact: LoggedOut) -> dict[str, Any]:

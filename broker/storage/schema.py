@@ -80,6 +80,9 @@ installation = Table(
     Column("slug", Text, nullable=False, unique=True),
     Column("app_id", Text, nullable=False),
     Column("account_id", Text, nullable=False),
+    Column("suspended_at", Instant),  # by the operator; never both of these
+    Column("resumed_at", Instant),
+    Column("suspect_since", Instant),  # since when Talkdesk refuses its credentials
     Index(None, "account_id"),
 )
 
@@ -93,7 +96,19 @@ fact = Table(
     Column("created_at", Instant, nullable=False),
     Column("content", Text, nullable=False),
     Column("credentials", LargeBinary),  # sealed; NULL where there are none, or they are erased
+    Column("proven_at", Instant),  # of rotated credentials: when Talkdesk first gave a token for them
     Index(None, "installation_id"),
+)
+
+licence = Table(
+    "licence",
+    metadata,
+    Column("event", ForeignKey("event.number"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("installation_id", ForeignKey("installation.id"), nullable=False),
+    Column("is_removed", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "installation_id", "user_id"),
 )
 
 user_logout = Table(
@@ -106,6 +121,7 @@ user_logout = Table(
     Column("user_id", Text, nullable=False),
     Column("email", Text),  # in lower case
     Column("created_at", Instant, nullable=False),
+    Index(None, "event"),
     Index(None, "account_id", "user_id", "created_at"),
     Index(None, "account_id", "email", "created_at"),
     sqlite_autoincrement=True,
@@ -148,7 +164,9 @@ one_time = Table(
     Column("content", LargeBinary, nullable=False),  # sealed
     Column("expires_at", Instant, nullable=False),
     Column("is_consumed", Boolean, nullable=False),
+    Column("holder", Text),  # for whom it is kept, where somebody has to know whether there are any left
     Index(None, "expires_at"),
+    Index(None, "kind", "holder"),
 )
 
 sign_on = Table(

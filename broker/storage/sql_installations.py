@@ -3,22 +3,28 @@
 An installation has a handful of facts, so folding costs less than keeping a result up to date would.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, or_, select, update
 
-from broker.model.facts import LoggedOut
-from broker.model.installation import Installation, fold
-from broker.model.names import AccountId, AppId, InstallationId, Slug
+from broker.model.credentials import Credentials
+from broker.model.facts import Installed, Rotated
+from broker.model.installation import Installation, OperatorWord, fold
+from broker.model.licences import LicenceWord, is_removed
+from broker.model.names import AccountId, AppId, InstallationId, Slug, TalkdeskUserId
+from broker.model.task import Task, TaskKind
 from broker.storage import schema
 from broker.storage.database import Database
-from broker.storage.fact_rows import INSTALLED, fact_of, logout_of
+from broker.storage.fact_rows import INSTALLED, ROTATED, fact_of
 from broker.storage.sealing import Sealer
+from broker.storage.sql_tasks import enqueue
 
 _fact, _installation, _event = schema.fact.c, schema.installation.c, schema.event.c
+_holds_credentials = _fact.kind.in_((INSTALLED, ROTATED))
 
 
 class SqlInstallations:
@@ -42,14 +48,14 @@ class SqlInstallations:
         query = _facts(_installation.account_id == account).order_by(_fact.installation_id)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         by_installation = groupby(rows, key=lambda row: row.installation_id)
-        folded = (fold(fact_of(row, None) for row in group) for _, group in by_installation)
-        return sorted({installation.app for installation in folded if installation and installation.is_active})
+        known = (fold_rows(list(group), None) for _, group in by_installation)
+        return sorted({installation.app for installation in known if installation and installation.is_active})
 
     async def erase_credentials(self, installation: InstallationId, up_to: datetime) -> None:
         """As the port says; bodies of all its events up to then go, since those that state no fact may hold credentials too."""
-        of_installs = (
+        of_sets = (
             update(schema.fact)
-            .where(_fact.installation_id == installation, _fact.kind == INSTALLED, _fact.created_at <= up_to)
+            .where(_fact.installation_id == installation, _holds_credentials, _fact.created_at <= up_to)
             .values(credentials=None)
         )
         of_events = (
@@ -59,31 +65,114 @@ class SqlInstallations:
         )
 
         def work(connection: Connection) -> None:
-            connection.execute(of_installs)
+            connection.execute(of_sets)
             connection.execute(of_events)
 
         await self._database.write(work)
 
-    async def _find(self, which: ColumnElement[bool]) -> Installation | None:
-        rows = await self._database.read(lambda connection: connection.execute(_facts(which)).all())
-        return fold(fact_of(row, self._sealer) for row in rows)
-
-
-class SqlLogouts:
-    """Port `Logouts`."""
-
-    def __init__(self, database: Database) -> None:
-        """Logouts in this database."""
-        self._database = database
-
-    async def get(self, number: int) -> LoggedOut:
+    async def mark_proven(self, installation: InstallationId, credentials: Credentials, at: datetime) -> None:
         """As the port says."""
-        query = select(schema.user_logout).where(schema.user_logout.c.number == number)
-        row = await self._database.read(lambda connection: connection.execute(query).first())
-        if row is None:
-            raise KeyError(number)
-        return logout_of(row)
+
+        def work(connection: Connection) -> None:
+            for row, fact in self._sets(connection, installation):
+                if fact.credentials == credentials and row.proven_at is None:
+                    connection.execute(update(schema.fact).where(*_is_row(row)).values(proven_at=at))
+
+        await self._database.write(work)
+
+    async def retire_credentials(self, installation: InstallationId, kept: Credentials, up_to: datetime) -> None:
+        """As the port says."""
+
+        def work(connection: Connection) -> None:
+            for row, fact in self._sets(connection, installation):
+                if fact.created_at <= up_to and fact.credentials != kept:
+                    connection.execute(update(schema.fact).where(*_is_row(row)).values(credentials=None))
+                    connection.execute(update(schema.event).where(_event.number == row.event).values(body=None))
+
+        await self._database.write(work)
+
+    async def is_removed(self, installation: Installation, user: TalkdeskUserId) -> bool:
+        """As the port says."""
+        words = await self._database.read(lambda connection: words_about(connection, installation.id, user))
+        return is_removed(words, installation.began_after)
+
+    async def suspend(self, installation: InstallationId, at: datetime) -> bool:
+        """As the port says."""
+        return await self._say(installation, suspended_at=_first(_installation.suspended_at, at), resumed_at=None)
+
+    async def resume(self, installation: InstallationId, at: datetime) -> bool:
+        """As the port says."""
+        return await self._say(installation, suspended_at=None, resumed_at=at)
+
+    async def mark_suspect(self, installation: InstallationId, since: datetime) -> None:
+        """As the port says."""
+        await self._mark(installation, suspect_since=_first(_installation.suspect_since, since))
+
+    async def clear_suspect(self, installation: InstallationId) -> None:
+        """As the port says."""
+        await self._mark(installation, suspect_since=None)
+
+    async def _say(self, installation: InstallationId, **word: Any) -> bool:
+        change = update(schema.installation).where(_installation.id == installation).values(**word)
+
+        def work(connection: Connection) -> bool:
+            if not connection.execute(change).rowcount:
+                return False
+            enqueue(connection, Task(TaskKind.CONVERGE, installation))
+            return True
+
+        return await self._database.write(work)
+
+    async def _mark(self, installation: InstallationId, **values: Any) -> None:
+        change = update(schema.installation).where(_installation.id == installation).values(**values)
+        await self._database.write(lambda connection: connection.execute(change))
+
+    async def _find(self, which: ColumnElement[bool]) -> Installation | None:
+        return await self._database.read(lambda connection: folded(connection, which, self._sealer))
+
+    def _sets(
+        self, connection: Connection, installation: InstallationId
+    ) -> Iterable[tuple[Row[Any], Installed | Rotated]]:
+        """Rows of credentials that are not erased."""
+        which = (_installation.id == installation) & _holds_credentials & _fact.credentials.is_not(None)
+        for row in connection.execute(_facts(which)).all():
+            fact = fact_of(row, self._sealer)
+            assert isinstance(fact, Installed | Rotated)
+            yield row, fact
+
+
+def folded(connection: Connection, which: ColumnElement[bool], sealer: Sealer | None = None) -> Installation | None:
+    """The installation, as part of a transaction; without credentials where there is no sealer to open them."""
+    return fold_rows(connection.execute(_facts(which)).all(), sealer)
+
+
+def words_about(connection: Connection, installation: InstallationId, user: TalkdeskUserId) -> Sequence[LicenceWord]:
+    """What was said about the person's licence, as part of a transaction."""
+    query = select(schema.licence).filter_by(installation_id=installation, user_id=user)
+    return [LicenceWord(row.is_removed, row.created_at) for row in connection.execute(query)]
+
+
+def fold_rows(rows: Sequence[Row[Any]], sealer: Sealer | None) -> Installation | None:
+    """One installation, from the rows of its facts, each with the columns of its `installation`."""
+    state = fold((fact_of(row, sealer) for row in rows), _word_of(rows[0]) if rows else None)
+    return replace(state, suspect_since=rows[0].suspect_since) if state else None
+
+
+def _word_of(row: Row[Any]) -> OperatorWord | None:
+    if row.suspended_at is not None:
+        return OperatorWord(suspends=True, at=row.suspended_at)
+    return OperatorWord(suspends=False, at=row.resumed_at) if row.resumed_at is not None else None
+
+
+def _first(column: ColumnElement[Any], time: datetime) -> ColumnElement[Any]:
+    """The time that is there, else this one."""
+    return func.coalesce(column, literal(time, schema.Instant()))
+
+
+def _is_row(row: Row[Any]) -> Sequence[ColumnElement[bool]]:
+    return _fact.event == row.event, _fact.position == row.position
 
 
 def _facts(which: ColumnElement[bool]) -> Select[Any]:
-    return select(schema.fact, _installation.app_id, _installation.account_id).join(schema.installation).where(which)
+    of_installation = [column for column in _installation if column.name not in ("id", "slug")]
+    return select(schema.fact, *of_installation).join(schema.installation).where(which)

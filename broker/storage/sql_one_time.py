@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from broker.ports import Json, OneTimeKind
 from broker.storage.database import Database
@@ -25,7 +25,9 @@ class SqlOneTimeValues:
         self._database = database
         self._sealer = sealer
 
-    async def save(self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime) -> bool:
+    async def save(
+        self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime, *, holder: str | None = None
+    ) -> bool:
         """As the port says; one that was used, or has expired, is known until it is deleted."""
         digest = _digest(value)
         sealed = self._sealer.seal(json.dumps(content).encode(), place=_place(kind, digest))
@@ -35,6 +37,7 @@ class SqlOneTimeValues:
             "content": sealed,
             "expires_at": expires_at,
             "is_consumed": False,
+            "holder": holder,
         }
         return await self._database.write(lambda connection: insert_new(connection, table, ("kind", "digest"), row))
 
@@ -48,6 +51,12 @@ class SqlOneTimeValues:
         # One statement tests and marks, so that of two consumers at once the second finds it marked.
         use = update(table).where(*_is_usable(kind, value, now)).values(is_consumed=True).returning(table.c.content)
         return self._open(kind, value, await self._database.write(lambda connection: connection.scalar(use)))
+
+    async def has_open(self, kind: OneTimeKind, holder: str, now: datetime) -> bool:
+        """As the port says."""
+        is_open = (table.c.kind == kind.value, table.c.holder == holder, ~table.c.is_consumed, table.c.expires_at > now)
+        query = select(exists().where(*is_open))
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))
 
     async def delete_expired(self, now: datetime) -> int:
         """As the port says."""

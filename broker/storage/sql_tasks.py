@@ -1,6 +1,7 @@
 """Tasks: rows that are claimed by a lease, on the database's clock.
 
-A task is waiting, leased, done or failed. Each claim counts `lease` up: whoever held a former lease of the same task, be it the same
+A task is waiting, leased, done, failed, or alarming: that is waiting, and a person has to look.
+Each claim counts `lease` up: whoever held a former lease of the same task, be it the same
 worker after a long pause, changes nothing any more. Asking for a task counts `generation` up: a claim that ends with an older one than
 the row's has not seen what the task was asked for, so it is due again.
 """
@@ -16,7 +17,8 @@ from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms, insert_new
 from broker.storage.schema import task as table
 
-_WAITING, _LEASED, _DONE, _FAILED = "waiting", "leased", "done", "failed"
+_WAITING, _LEASED, DONE, _FAILED, _ALARMING = "waiting", "leased", "done", "failed", "alarming"
+_CLAIMABLE = (_WAITING, _ALARMING)
 _NO_LEASE: dict[str, Any] = {"owner": None, "lease_until": None}
 _ANEW: dict[str, Any] = {"state": _WAITING, "due_at": db_now_ms(), "attempts": 0, **_NO_LEASE}
 
@@ -48,11 +50,14 @@ class SqlTasks:
 
     async def finish(self, claim: Claim) -> bool:
         """As the port says."""
-        return await self._end_lease(claim, {"state": _DONE, "error": None})
+        return await self._end_lease(claim, {"state": DONE, "error": None})
 
-    async def postpone(self, claim: Claim, after: timedelta, error: str) -> bool:
+    async def postpone(
+        self, claim: Claim, after: timedelta, error: str | None, *, is_alarming: bool = False, is_anew: bool = False
+    ) -> bool:
         """As the port says. Asked for again meanwhile: due at once, as after `finish`."""
-        return await self._end_lease(claim, {"state": _WAITING, "due_at": db_now_ms() + _ms(after), "error": error})
+        outcome = {"state": _ALARMING if is_alarming else _WAITING, "due_at": db_now_ms() + _ms(after), "error": error}
+        return await self._end_lease(claim, outcome | ({"attempts": 0} if is_anew else {}))
 
     async def give_up(self, claim: Claim, error: str) -> bool:
         """As the port says. Asked for again meanwhile: due at once, as after `finish`."""
@@ -62,7 +67,7 @@ class SqlTasks:
         """As the port says; a leased task is due when its lease runs out."""
 
         def work(connection: Connection) -> timedelta | None:
-            waiting = select(func.min(table.c.due_at)).where(table.c.state == _WAITING)
+            waiting = select(func.min(table.c.due_at)).where(table.c.state.in_(_CLAIMABLE))
             leased = select(func.min(table.c.lease_until)).where(table.c.state == _LEASED)
             times = [time for time in (connection.scalar(waiting), connection.scalar(leased)) if time is not None]
             return timedelta(milliseconds=max(0, min(times) - _now(connection))) if times else None
@@ -87,7 +92,7 @@ def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) 
     new = {"state": _WAITING, "due_at": due, "generation": 1, "attempts": 0, "lease": 0}
     if insert_new(connection, table, ("kind", "key"), {**row, **new}):
         return
-    is_open = table.c.state.in_((_WAITING, _LEASED))
+    is_open = table.c.state.in_((*_CLAIMABLE, _LEASED))
     connection.execute(
         update(table)
         .where(_is(task))
@@ -105,7 +110,7 @@ def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) 
 def _due(connection: Connection, kind: TaskKind, limit: int, now: int) -> Sequence[Row[Any]]:
     query = (
         select(table)
-        .where(table.c.state == _WAITING, table.c.kind == kind.value, table.c.due_at <= now)
+        .where(table.c.state.in_(_CLAIMABLE), table.c.kind == kind.value, table.c.due_at <= now)
         .order_by(table.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)  # says nothing on SQLite, where one writes at a time

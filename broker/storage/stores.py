@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
-from broker import ports
+from broker import listing, observation, ports
 from broker.ports import Clock
 from broker.storage.database import Database
 from broker.storage.sealing import Sealer
 from broker.storage.sql_events import SqlEvents
 from broker.storage.sql_identity_providers import SqlProviderRecords
-from broker.storage.sql_installations import SqlInstallations, SqlLogouts
+from broker.storage.sql_installations import SqlInstallations
 from broker.storage.sql_issuer_keys import SqlIssuerKeys
+from broker.storage.sql_logouts import SqlLogouts
 from broker.storage.sql_one_time import SqlOneTimeValues
 from broker.storage.sql_records import SqlAccounts, SqlFailures, SqlMeta
 from broker.storage.sql_sign_ons import SqlSignOns
+from broker.storage.sql_task_lists import SqlBacklog, SqlOrigins
 from broker.storage.sql_tasks import SqlTasks
 
 
@@ -31,6 +33,8 @@ class Stores:
     issuer_keys: ports.IssuerKeys
     failures: ports.Failures
     meta: ports.Meta
+    backlog: listing.Backlog
+    origins: observation.Origins
 
 
 def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
@@ -47,4 +51,6 @@ def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
         issuer_keys=SqlIssuerKeys(database, sealer),
         failures=SqlFailures(database),
         meta=SqlMeta(database),
+        backlog=SqlBacklog(database),
+        origins=SqlOrigins(database),
     )

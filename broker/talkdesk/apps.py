@@ -1,14 +1,15 @@
 """Talkdesk's Apps API: the answers that an app owes ("Answers that the app owes" in docs/talkdesk.md).
 
-Owns: access tokens for it, one an installation (RFC 6749, 4.4, by client assertion), and the state call.
+Owns: access tokens for it, one an installation (RFC 6749, 4.4, by client assertion), and the state calls.
 Leaves to others: what is owed, and when to try again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from broker.errors import TalkdeskError
+from broker.model.credentials import Credentials
 from broker.model.installation import Installation
 from broker.ports import Clock, Json
 from broker.talkdesk.cache import AgedValues, SingleFlight
@@ -51,20 +52,33 @@ class AppsApi:
         """As the port says."""
         await self._say(installation, {"state": "reject", "reason": reason})
 
+    async def prove(self, installation: Installation, credentials: Credentials) -> None:
+        """As the port says."""
+        await self._fetch_token(replace(installation, credentials=credentials))
+
+    async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
+        """As the port says; with a token of the very credentials, since all others may be dead."""
+        speaking = replace(installation, credentials=credentials)
+        path = f"credentials/{path_part(credentials.client_id)}/state"
+        await self._post("credentials state", speaking, path, {"state": "acknowledged"})
+
     async def _say(self, installation: Installation, content: Json) -> None:
+        await self._post("installation state", installation, "state", content)
+
+    async def _post(self, what: str, installation: Installation, path: str, content: Json) -> None:
         links, _ = access_of(installation)
         app, installation_id = path_part(installation.app), path_part(installation.id)
-        url = f"{links.root}/apps/{app}/installations/{installation_id}/state"
+        url = f"{links.root}/apps/{app}/installations/{installation_id}/{path}"
         token = await self._token(installation)
         try:
-            await self._wire.call("installation state", "POST", url, content=content, bearer=token.text)
+            await self._wire.call(what, "POST", url, content=content, bearer=token.text)
         except TalkdeskError as error:
             if error.status != 401:
                 raise
             # The token may have died before its time: once more, with a new one.
             self._forget(installation, token)
             token = await self._token(installation)
-            await self._wire.call("installation state", "POST", url, content=content, bearer=token.text)
+            await self._wire.call(what, "POST", url, content=content, bearer=token.text)
 
     async def _token(self, installation: Installation) -> _Token:
         client = _client_of(installation)

@@ -4,7 +4,8 @@ Owns: the open points of the answer (which field, base64 of what, which curve), 
 Leaves to others: what a key is used for.
 
 Anybody may send us a request that names a key, so what an invented id costs is bounded: it is remembered as unknown, in a place of its
-own, so that a flood of them pushes no key out; and only so many fetches run at once.
+own, so that a flood of them pushes no key out; only so many fetches run at once, and only so many in a time. What is over that is
+refused as if Talkdesk could not be reached: a real event with a new key comes again, and one with a known key needs no fetch.
 """
 
 import base64
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from broker.errors import TalkdeskError
 from broker.ports import Clock
-from broker.talkdesk.cache import AgedValues, SingleFlight
+from broker.talkdesk.cache import AgedValues, Budget, SingleFlight
 from broker.talkdesk.wire import Wire
 
 FRESH = timedelta(hours=1)
@@ -36,6 +37,10 @@ LAST_RESORT = timedelta(hours=24)
 UNKNOWN = timedelta(seconds=30)
 """Short: a new key may be used before every gateway knows it."""
 MAX_FETCHES = 8
+BURST = 32
+"""Fetches that may follow each other at once. Talkdesk has a handful of keys."""
+REFILL = timedelta(seconds=2)
+"""Then one in this time."""
 MAX_KEYS = 64
 MAX_UNKNOWN = 1024
 
@@ -57,6 +62,7 @@ class EventKeys:
         self._keys: AgedValues[_Place, EllipticCurvePublicKey] = AgedValues(MAX_KEYS)
         self._unknown: AgedValues[_Place, bool] = AgedValues(MAX_UNKNOWN)
         self._flights: SingleFlight[_Place, EllipticCurvePublicKey | None] = SingleFlight()
+        self._budget = Budget(BURST, REFILL)
 
     async def fetch(self, root: str, key_id: str) -> EllipticCurvePublicKey | None:
         """As the port says."""
@@ -76,8 +82,13 @@ class EventKeys:
             return key
 
     async def _fetch_once(self, place: _Place) -> EllipticCurvePublicKey | None:
-        if place not in self._flights and len(self._flights) >= MAX_FETCHES:
-            raise TalkdeskError(f"{_WHAT}: {MAX_FETCHES} fetches are under way")
+        if place not in self._flights:
+            now = self._clock()
+            if len(self._flights) >= MAX_FETCHES:
+                raise TalkdeskError(f"{_WHAT}: {MAX_FETCHES} fetches are under way")
+            # A key that was there before is no invented one: asking for it anew takes nothing from the others.
+            if self._keys.find(place, now) is None and not self._budget.take(now):
+                raise TalkdeskError(f"{_WHAT}: too many unknown ids")
         return await self._flights.run(place, lambda: self._fetch(place))
 
     async def _fetch(self, place: _Place) -> EllipticCurvePublicKey | None:

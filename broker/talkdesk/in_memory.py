@@ -1,16 +1,18 @@
 """In-memory twins of this package's ports, for tests and experiments; judged by the same suites as the real ones (`tests/contracts`)."""
 
 from collections import deque
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from broker.errors import TalkdeskError
+from broker.model.credentials import Credentials
 from broker.model.installation import Installation
 from broker.model.names import InstallationId
 from broker.talkdesk.links import Hosts
 from broker.talkdesk.wire import access_of, refused
 
-_WHAT = "installation state"
+_WHAT, _TOKEN = "installation state", "token for the Apps API"
 
 
 class InMemoryApps:
@@ -19,7 +21,9 @@ class InMemoryApps:
     def __init__(self) -> None:
         """Nothing was said yet."""
         self.answers: list[tuple[InstallationId, str]] = []
-        """Every `approve` and `reject`, in order."""
+        """Every `approve`, `reject`, and `acknowledged` with its client id, in order."""
+        self.refused: set[str] = set()
+        """Client ids that get no token."""
         self.unknown: set[InstallationId] = set()
         """Installations that Talkdesk has never heard of."""
         self.faults: deque[int | None] = deque()
@@ -33,8 +37,21 @@ class InMemoryApps:
         """As the port says."""
         self._say(installation, "reject")
 
+    async def prove(self, installation: Installation, credentials: Credentials) -> None:
+        """As the port says."""
+        self._check(replace(installation, credentials=credentials))
+
+    async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
+        """As the port says."""
+        self._say(replace(installation, credentials=credentials), f"acknowledged {credentials.client_id}")
+
+    def _check(self, installation: Installation) -> None:
+        _, credentials = access_of(installation)
+        if credentials.client_id in self.refused:
+            raise refused(_TOKEN, 401, code="invalid_client")
+
     def _say(self, installation: Installation, state: str) -> None:
-        access_of(installation)
+        self._check(installation)
         if self.faults:
             status = self.faults.popleft()
             raise TalkdeskError(f"{_WHAT}: no answer") if status is None else refused(_WHAT, status)

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import httpx
@@ -22,7 +24,11 @@ from broker.talkdesk.links import Hosts
 
 # "Again later" in the words of HTTP; every other 4xx stays what it is.
 _LATER = frozenset({408, 425, 429})
+OPERATION = "operation"
+"""Extension of a request that says what it is for: the links are Talkdesk's, so their paths say nothing."""
+
 _VISIBLE = re.compile("[!-~]+")
+_CODE = re.compile("[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,14 @@ class Wire:
             headers["Authorization"] = f"Bearer {bearer}"
         checked = self.check(what, url)
         try:
-            request = self.client.build_request(method, checked, data=form, json=content, headers=headers)
+            request = self.client.build_request(
+                method, checked, data=form, json=content, headers=headers, extensions={OPERATION: what}
+            )
             answer = await fetch(self.client, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TalkdeskError(f"{what}: no answer ({type(error).__name__})") from None
         if not 200 <= answer.status < 300:
-            raise refused(what, answer.status)
+            raise refused(what, answer.status, code=_error_code(answer), retry_after=_retry_after(answer))
         return answer
 
     def check(self, what: str, url: str) -> str:
@@ -66,10 +74,33 @@ class Wire:
             raise TalkdeskError(f"{what}: {error}", is_final=True) from None
 
 
-def refused(what: str, status: int) -> TalkdeskError:
+def refused(what: str, status: int, *, code: str | None = None, retry_after: timedelta | None = None) -> TalkdeskError:
     """The error for this status."""
     is_final = 400 <= status < 500 and status not in _LATER
-    return TalkdeskError(f"{what}: answered {status}", status=status, is_final=is_final)
+    detail = f"{what}: answered {status}" + (f" {code}" if code else "")
+    return TalkdeskError(detail, status=status, is_final=is_final, code=code, retry_after=retry_after)
+
+
+def _error_code(answer: Answer) -> str | None:
+    """`error` of an OAuth error answer (RFC 6749, 5.2), if it looks like a code: nothing else of an answer gets into a message."""
+    try:
+        content = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    code = content.get("error") if isinstance(content, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+
+def _retry_after(answer: Answer) -> timedelta | None:
+    """`Retry-After` (RFC 9110, 10.2.3): seconds, or a time, which is compared with the server's own clock."""
+    value = answer.headers.get("Retry-After", "").strip()
+    try:
+        if value.isascii() and value.isdecimal():
+            return timedelta(seconds=int(value))
+        left = parsedate_to_datetime(value) - parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (ValueError, OverflowError, TypeError):  # TypeError: one of the two names no zone
+        return None
+    return max(left, timedelta())
 
 
 def json_object(what: str, answer: Answer) -> Json:

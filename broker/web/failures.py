@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from broker.errors import SignOnFailed, StorageError
 from broker.model.failure import Failure
 from broker.model.names import AppId, InstallationId
+from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, Failures, Installations
 from broker.settings import App, Support
 from broker.web.pages import ErrorPage, Pages
@@ -41,6 +42,7 @@ class FailurePages:
     apps: Mapping[AppId, App]
     pages: Pages
     now: Clock
+    observer: Observer = UNOBSERVED
 
     async def __call__(self, error: SignOnFailed) -> Response:
         """The page; also where the record can't be kept, which is logged."""
@@ -69,6 +71,7 @@ class FailurePages:
             app = await self._app(error.installation)
         except StorageError:
             log.exception("a failed sign-on could not be recorded", reference=failure.reference)
+        self.observer.sign_on_failed(app.id if app else None, failure.stage.value, failure.reason)
         return self.pages.error(
             ErrorPage(
                 status=error.status,

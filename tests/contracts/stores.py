@@ -11,7 +11,15 @@ from pydantic import SecretStr
 
 from broker.model.credentials import Credentials, Links
 from broker.model.event import Event, EventKey, EventState
-from broker.model.facts import Fact, Installed, LoggedOut, Uninstalled
+from broker.model.facts import (
+    Fact,
+    Installed,
+    LicencesChanged,
+    LoggedOut,
+    Rotated,
+    TrialChanged,
+    Uninstalled,
+)
 from broker.model.names import AccountId, Alias, AppId, EventId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
 from broker.model.task import TaskKind
@@ -91,7 +99,14 @@ def logged_out(when: datetime = NOW, user: TalkdeskUserId = USER, email: str | N
     return LoggedOut(INSTALLATION, ACCOUNT, user, email, when)
 
 
-_TYPES = {Installed: "app.installed", Uninstalled: "app.uninstalled", LoggedOut: "user.logout"}
+_TYPES = {
+    Installed: "app.installed",
+    Uninstalled: "app.uninstalled",
+    Rotated: "app.credentials_rotated",
+    TrialChanged: "app.trial_ended",
+    LicencesChanged: "app.updated",
+    LoggedOut: "user.logout",
+}
 
 
 def event_of(fact: Fact) -> Event:

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from broker.errors import LinkRefused, TalkdeskError
+from broker.model.credentials import Credentials
 from broker.model.installation import Installation
 from broker.model.names import InstallationId
 from broker.ports import Apps, EventKeySource
@@ -31,6 +32,18 @@ class AppsSide(Protocol):
 
     def fail_next(self, status: int | None) -> None:
         """The next state call meets that status, or gets no answer."""
+        ...
+
+    async def rotate(self, installation: Installation) -> Credentials:
+        """A second set of its credentials, that waits for its acknowledgement."""
+        ...
+
+    def kill(self, installation: Installation) -> None:
+        """Its first set of credentials is dead from now on."""
+        ...
+
+    def is_acknowledged(self, installation: Installation) -> bool:
+        """Whether the second set is."""
         ...
 
 
@@ -69,6 +82,27 @@ class AppsContract:
             await talkdesk.apps.approve(replace(known, id=InstallationId("never-heard-of")))
         assert (raised.value.status, raised.value.is_final) == (404, True)
         assert talkdesk.answers(known) == []
+
+    async def test_credentials_are_proven_as_long_as_they_live(self, talkdesk: AppsSide) -> None:
+        """Nothing that is remembered answers for them."""
+        installation = await talkdesk.install()
+        assert installation.credentials is not None
+        await talkdesk.apps.approve(installation)
+        await talkdesk.apps.prove(installation, installation.credentials)
+        talkdesk.kill(installation)
+        with pytest.raises(TalkdeskError) as raised:
+            await talkdesk.apps.prove(installation, installation.credentials)
+        assert (raised.value.status, raised.value.code) == (401, "invalid_client")
+
+    async def test_a_rotated_set_is_acknowledged_by_itself(self, talkdesk: AppsSide) -> None:
+        """Also where the one in use is dead."""
+        installation = await talkdesk.install()
+        rotated = await talkdesk.rotate(installation)
+        talkdesk.kill(installation)
+        await talkdesk.apps.prove(installation, rotated)
+        assert not talkdesk.is_acknowledged(installation)
+        await talkdesk.apps.acknowledge(installation, rotated)
+        assert talkdesk.is_acknowledged(installation)
 
     async def test_without_credentials_nothing_can_be_said(self, talkdesk: AppsSide) -> None:
         """They were erased: final, and there is no status because nobody was asked."""

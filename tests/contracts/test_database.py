@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
@@ -14,7 +15,8 @@ from broker.errors import StorageError, StorageUnavailable
 from broker.model.task import TaskKind
 from broker.ports import OneTimeKind
 from broker.storage import schema
-from broker.storage.database import Database, is_current, upgrade
+from broker.storage.database import Database, _config, is_current, upgrade
+from broker.storage.dialects import db_now_ms
 from broker.storage.stores import Stores
 from tests.contracts.stores import (
     INSTALLATION,
@@ -179,3 +181,20 @@ async def test_erased_means_gone(database: Database, stores: Stores) -> None:
     sealed = select(schema.fact.c.credentials, schema.event.c.body).join(schema.event)
     rows = await database.read(lambda connection: connection.execute(sealed).all())
     assert [tuple(row) for row in rows] == [(None, None), (None, None)]
+
+
+async def test_an_upgrade_asks_for_a_check_of_each_installation(backend: Backend) -> None:
+    """Those that were there before the check was; spread over the day."""
+    database = backend.open()
+    await database.write(lambda connection: command.upgrade(_config(connection), "0001"))
+    rows = [{"id": f"i{number}", "slug": f"i{number}", "app": "a", "account": "b"} for number in range(20)]
+    add = text("INSERT INTO installation (id, slug, app_id, account_id) VALUES (:id, :slug, :app, :account)")
+    await database.write(lambda connection: connection.execute(add, rows))
+    await upgrade(database)
+    query = select(schema.task.c.key, schema.task.c.due_at - db_now_ms()).where(schema.task.c.kind == "check")
+    due = await database.read(lambda connection: connection.execute(query).all())
+    assert sorted(key for key, _ in due) == sorted(row["id"] for row in rows)
+    day_ms = timedelta(days=1) // timedelta(milliseconds=1)
+    assert max(wait for _, wait in due) <= day_ms
+    assert max(wait for _, wait in due) - min(wait for _, wait in due) > day_ms // 2
+    await database.close()

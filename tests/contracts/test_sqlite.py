@@ -6,6 +6,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 
 from broker.errors import StorageError, StorageUnavailable
+from broker.model.event import EventState
+from broker.model.facts import LicencesChanged
 from broker.model.failure import Failure, Stage
 from broker.model.sign_on import SignOnState
 from broker.model.task import TaskKind
@@ -24,6 +27,7 @@ from broker.storage.sqlite import SqliteDatabase
 from broker.storage.stores import Stores
 from tests.contracts.stores import (
     ACCOUNT,
+    APP,
     INSTALLATION,
     NOW,
     USER,
@@ -67,8 +71,23 @@ async def call_everything(stores: Stores) -> None:
     assert found is not None
     await stores.installations.find_by_slug(found.slug)
     await stores.installations.active_apps(ACCOUNT)
+    removal = LicencesChanged(INSTALLATION, APP, ACCOUNT, frozenset(), frozenset({USER}), NOW)
+    await receive(stores, removal, [TaskKind.SIGN_OUT])
+    await stores.installations.is_removed(found, USER)
+    assert found.credentials is not None
+    await stores.installations.mark_proven(INSTALLATION, found.credentials, NOW)
+    await stores.installations.retire_credentials(INSTALLATION, replace(found.credentials, key_id="kept"), NOW)
     await stores.installations.erase_credentials(INSTALLATION, NOW)
+    await stores.installations.suspend(INSTALLATION, NOW)
+    await stores.installations.resume(INSTALLATION, NOW)
+    await stores.installations.mark_suspect(INSTALLATION, NOW)
+    await stores.installations.clear_suspect(INSTALLATION)
+    await stores.events.get_whole(number)
+    unread = replace(event_of(installed()), state=EventState.UNREADABLE)
+    await stores.events.receive(unread, [], [])
+    await stores.events.replay("4", replace(unread, state=EventState.TAKEN), [installed()], [])
     await stores.logouts.get(1)
+    await stores.logouts.are_done(number)
     claims = await stores.tasks.claim("me", dict.fromkeys(TaskKind, 1), timedelta(minutes=1))
     await stores.tasks.enqueue(claims[0].task)
     await stores.tasks.finish(claims[0])
@@ -83,6 +102,7 @@ async def call_everything(stores: Stores) -> None:
     await stores.one_time_values.save(OneTimeKind.CODE, "v", {}, at(60))
     await stores.one_time_values.find(OneTimeKind.CODE, "v", NOW)
     await stores.one_time_values.consume(OneTimeKind.CODE, "v", NOW)
+    await stores.one_time_values.has_open(OneTimeKind.CODE, "holder", NOW)
     await stores.one_time_values.delete_expired(NOW)
     kept = sign_on(at(1))
     await stores.sign_ons.save(kept)
@@ -112,7 +132,7 @@ async def test_every_statement_goes_by_an_index(tmp_path: Path) -> None:
         await call_everything(stores_on(database))
     await database.close()
     explained = [each for each in seen if re.match("SELECT|UPDATE|DELETE|INSERT", each[0])]
-    assert len(explained) > 60
+    assert len(explained) > 90
     engine = create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         plans = [

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from broker.events.parse import Parser
 from broker.events.signature import VerifiedBody
-from broker.model.facts import Installed
+from broker.model.credentials import Credentials
+from broker.model.facts import Installed, Rotated
 from broker.model.installation import Installation, fold
 from broker.model.names import InstallationId
 from broker.model.pkce import random_value
@@ -73,6 +74,20 @@ class RealApps:
     def answers(self, installation: Installation) -> list[str]:
         return self._stand_in.state.installations[installation.id].answers
 
+    async def rotate(self, installation: Installation) -> Credentials:
+        rotating = self._stand_in.state.installations[installation.id]
+        delivery = await self._stand_in.rotate(rotating, deliver=False)
+        (fact,) = Parser(HOSTS.check, HOSTS.check_gateway).parse(VerifiedBody(delivery.event.body)).facts
+        assert isinstance(fact, Rotated)
+        assert fact.credentials is not None
+        return fact.credentials
+
+    def kill(self, installation: Installation) -> None:
+        self._stand_in.state.installations[installation.id].credential_sets[0].dead_from = clock()
+
+    def is_acknowledged(self, installation: Installation) -> bool:
+        return not self._stand_in.state.installations[installation.id].credential_sets[1].awaits_acknowledgement
+
     def fail_next(self, status: int | None) -> None:
         self._stand_in.faults.next(Endpoint.STATE, Silence.DROP if status is None else status)
 
@@ -90,6 +105,17 @@ class InMemoryAppsSide:
 
     def answers(self, installation: Installation) -> list[str]:
         return [state for told, state in self.apps.answers if told == installation.id]
+
+    async def rotate(self, installation: Installation) -> Credentials:
+        assert installation.credentials is not None
+        return replace(installation.credentials, client_id=f"rotated-{next(self._numbers)}")
+
+    def kill(self, installation: Installation) -> None:
+        assert installation.credentials is not None
+        self.apps.refused.add(installation.credentials.client_id)
+
+    def is_acknowledged(self, installation: Installation) -> bool:
+        return any(state.startswith("acknowledged ") for state in self.answers(installation))
 
     def fail_next(self, status: int | None) -> None:
         self.apps.faults.append(status)

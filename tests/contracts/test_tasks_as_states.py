@@ -96,7 +96,7 @@ class TasksAsStates(RuleBasedStateMachine):
         assert set(claims) == expected
         self.claims.extend(claims)
 
-    @rule(data=st.data(), way=st.sampled_from(["finish", "give up", "postpone"]), after=TIMES)
+    @rule(data=st.data(), way=st.sampled_from(["finish", "give up", "postpone", "alarm"]), after=TIMES)
     def end(self, data: st.DataObject, way: str, after: timedelta) -> None:
         """End any claim there ever was."""
         if not self.claims:
@@ -108,8 +108,10 @@ class TasksAsStates(RuleBasedStateMachine):
         elif way == "give up":
             assert self.loop.run(self.tasks.give_up(claim, "e")) is row.end(claim, "failed", is_due=False)
         else:
+            # An alarming one goes on as one that waits.
             expected = row.end(claim, "waiting", is_due=after == NOW)
-            assert self.loop.run(self.tasks.postpone(claim, after, "e")) is expected
+            is_alarming = way == "alarm"
+            assert self.loop.run(self.tasks.postpone(claim, after, "e", is_alarming=is_alarming)) is expected
 
     @invariant()
     def next_due_fits(self) -> None:

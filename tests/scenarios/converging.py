@@ -16,7 +16,8 @@ from broker.converge.answer import Answer
 from broker.converge.desired import Deployment, desired_mapper, desired_provider
 from broker.converge.merge import writable
 from broker.converge.provision import Converge
-from broker.errors import OutsideError, TalkdeskError
+from broker.converge.rotation import AnswerRotation
+from broker.errors import NotYet, OutsideError, TalkdeskError
 from broker.model.credentials import Credentials, Links
 from broker.model.event import Event, EventKey, EventState
 from broker.model.facts import InstallationFact, Installed, Uninstalled
@@ -99,6 +100,14 @@ class Talkdesk:
         assert reason
         await self._hear("reject", installation)
 
+    async def prove(self, installation: Installation, credentials: Credentials) -> None:
+        """Remember, or refuse."""
+        await self._hear(f"prove {credentials.client_id}", installation)
+
+    async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
+        """Remember, or refuse."""
+        await self._hear(f"acknowledge {credentials.client_id}", installation)
+
     async def _hear(self, word: str, installation: Installation) -> None:
         if self.error:
             raise self.error
@@ -117,6 +126,8 @@ class World:
     steps: Steps
     converge: Converge
     answer: Answer
+    clock: list[datetime]
+    """The time of the broker; a test that wants another one replaces it."""
     _events: int = 0
 
     async def install(
@@ -148,9 +159,11 @@ class World:
         """Carry out what is due, one task after the other; the errors. What failed waits for an hour."""
         errors: list[OutsideError] = []
         while claim := await self._claim():
-            effect = self.converge if claim.task.kind is TaskKind.CONVERGE else self.answer
             try:
-                await effect(claim)
+                await self._carry_out(claim)
+            except NotYet:
+                # Waits for a sign-out, which comes first in the next round.
+                await self.stores.tasks.postpone(claim, timedelta(), "")
             except OutsideError as error:
                 errors.append(error)
                 await self.stores.tasks.postpone(claim, timedelta(hours=1), "")
@@ -162,9 +175,15 @@ class World:
                 await self.stores.tasks.finish(claim)
         return errors
 
+    async def _carry_out(self, claim: Claim) -> None:
+        if claim.task.kind is TaskKind.CONVERGE:
+            await self.converge(claim)
+        elif claim.task.kind is TaskKind.ANSWER:
+            await self.answer(claim)
+
     async def _claim(self) -> Claim | None:
-        # Answers first: what a converge asks for too early is then done before the next converge could mend it.
-        for kind in (TaskKind.ANSWER, TaskKind.CONVERGE):
+        # Answers before converges: what a converge asks for too early is then done before the next converge could mend it.
+        for kind in (TaskKind.SIGN_OUT, TaskKind.ANSWER, TaskKind.CONVERGE):
             for claim in await self.stores.tasks.claim("worker", {kind: 1}, timedelta(hours=1)):
                 return claim
         return None
@@ -192,8 +211,13 @@ async def open_world(path: Path, providers: IdentityProviders) -> World:
     """A new broker in front of this realm; its database is the caller's to close."""
     database = open_database(f"sqlite:///{path}")
     await upgrade(database)
+    return world_on(database, providers)
+
+
+def world_on(database: Database, providers: IdentityProviders) -> World:
+    """A broker on this database, whose schema is current, in front of this realm."""
     stores = open_stores(database, Sealer({"k": bytes(32)}, "k"), lambda: BEGIN)
-    steps, talkdesk = Steps(), Talkdesk()
+    steps, talkdesk, clock = Steps(), Talkdesk(), [BEGIN]
 
     async def end_sessions(installation: Installation) -> None:
         assert not installation.is_active
@@ -211,15 +235,21 @@ async def open_world(path: Path, providers: IdentityProviders) -> World:
         app_names={APP: "Wallboard"},
         is_welcome=lambda account: account != STRANGER,
         end_sessions=step_of_ending,
+        now=lambda: clock[0],
     )
     answer = Answer(
         events=steps.wrap(stores.events),
         installations=steps.wrap(stores.installations),
         records=steps.wrap(stores.provider_records),
+        logouts=steps.wrap(stores.logouts),
         apps=steps.wrap(talkdesk),
+        rotation=AnswerRotation(
+            steps.wrap(stores.installations), steps.wrap(talkdesk), steps.wrap(stores.one_time_values), lambda: clock[0]
+        ),
         is_welcome=converge.is_welcome,
+        now=lambda: clock[0],
     )
-    return World(database, stores, providers, talkdesk, steps, converge, answer)
+    return World(database, stores, providers, talkdesk, steps, converge, answer, clock)
 
 
 async def complete(world: World, installation: InstallationId, generation: int) -> Json:

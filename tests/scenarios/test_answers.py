@@ -1,16 +1,17 @@
 """What Talkdesk is told, and when: never before the realm is what the event says."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from broker.errors import TalkdeskError
+from broker.errors import KeycloakError, TalkdeskError
 from broker.model.names import Alias, InstallationId, alias_of, slug_of
 from broker.model.task import Task, TaskKind
 from broker.ports import Json
 from broker.realm.in_memory import InMemoryIdentityProviders
-from tests.scenarios.converging import World, credentials_of, open_world
+from tests.scenarios.converging import BEGIN, World, credentials_of, open_world
 
 INSTALLATION = InstallationId("4400ebd85fa04322abf5b64de93dc913")
 FIRST = alias_of(slug_of(INSTALLATION), 1)
@@ -197,3 +198,36 @@ async def test_an_install_that_comes_after_its_uninstall_is_owed_nothing_and_for
 
     assert await world.answer_to(number) == "none owed"
     assert not await credentials_are_kept(world)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_alarming", "is_final"),
+    [(timedelta(days=5), False, False), (timedelta(days=6, hours=1), True, False), (timedelta(days=8), True, True)],
+)
+async def test_an_answer_that_talkdesk_refuses_is_tried_until_the_deadline(
+    world: World, age: timedelta, is_alarming: bool, is_final: bool
+) -> None:
+    """A 404 may be a mistake that is mended; a day before the end somebody is called."""
+    world.talkdesk.error = TalkdeskError("no such installation", status=404, is_final=True)
+    world.clock[0] += age
+    number = await world.install(INSTALLATION)
+    [error] = await world.work()
+    assert (error.is_alarming, error.is_final) == (is_alarming, is_final)
+    assert await world.answer_to(number) is None
+
+
+async def test_a_realm_that_refuses_alarms_for_the_answer_that_waits_for_it(
+    world: World, realm: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is not even due yet: it is the converge that has to be seen. It goes on, also after the deadline."""
+
+    async def meanwhile() -> None:
+        raise KeycloakError("forbidden", status=403, is_final=True)
+
+    monkeypatch.setattr(realm, "meanwhile", meanwhile)
+    await world.install(INSTALLATION)
+    for age, is_alarming in ((timedelta(days=1), False), (timedelta(days=6), True), (timedelta(days=9), True)):
+        world.clock[0] = BEGIN + age
+        [error] = await world.converge_again(INSTALLATION)
+        assert (error.is_alarming, error.is_final) == (is_alarming, False)
+    assert world.talkdesk.told == []

@@ -1,5 +1,7 @@
 """Events from the stand-in Talkdesk, signed, over HTTP, into a real SQLite file: every open reading of the protocol is taken."""
 
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +13,8 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from broker.errors import EventRefused
+from broker.events.accept import Owners
 from broker.events.endpoint import router
 from broker.events.parse import Parser
 from broker.events.receive import Receive
@@ -18,7 +22,7 @@ from broker.model.names import AccountId, AppId, InstallationId
 from broker.model.task import TaskKind
 from broker.outbound import http_client
 from broker.storage.stores import Stores
-from broker.talkdesk.event_keys import EventKeys
+from broker.talkdesk.event_keys import BURST, REFILL, EventKeys
 from broker.talkdesk.links import Hosts
 from broker.talkdesk.wire import Wire
 from demo.server import HttpServer
@@ -46,6 +50,7 @@ class Intake:
     talkdesk: StandIn
     stores: Stores
     folder: Path
+    receive: Receive
 
     async def tasks(self) -> set[tuple[TaskKind, str]]:
         """What is due."""
@@ -74,13 +79,12 @@ def opened(tmp_path: Path) -> OpenIntake:
             keys = EventKeys(Wire(client, HOSTS), lambda: datetime.now(UTC))
             parser = Parser(HOSTS.check, HOSTS.check_gateway)
             apps = {AppId(WALLBOARD_ID)}
-            app.include_router(
-                router(Receive(keys, stores.events, parser, (talkdesk.url,), apps, accounts, lambda: None))
-            )
+            receive = Receive(keys, stores.events, parser, (talkdesk.url,), Owners(apps, accounts), lambda: None)
+            app.include_router(router(receive))
             await talkdesk.start()
             await server.start(app)
             try:
-                yield Intake(talkdesk, stores, tmp_path)
+                yield Intake(talkdesk, stores, tmp_path, receive)
             finally:
                 await server.stop()
                 await talkdesk.stop()
@@ -170,6 +174,27 @@ async def test_the_key_is_fetched_once(intake: Intake) -> None:
     assert len(intake.talkdesk.calls_to(Endpoint.SIGNATURE_KEY)) == 2
 
 
+async def test_a_flood_of_made_up_keys_reaches_neither_talkdesk_nor_real_events(intake: Intake) -> None:
+    """Ten thousand deliveries with invented key ids, real ones in between: those are taken, and Talkdesk hears of a handful."""
+    installation = await install(intake)  # whose key is the first that the budget pays for
+    asked = len(intake.talkdesk.calls_to(Endpoint.SIGNATURE_KEY))
+    event = stand_in_events.uninstalled(intake.talkdesk.state, installation)
+    headers = {name.lower(): value for name, value in intake.talkdesk.courier.signature_headers(event.body).items()}
+    began = time.monotonic()
+    refused: Counter[int] = Counter()
+    for number in range(10_000):
+        if number % 1000 == 500:
+            assert (await intake.talkdesk.user_logout(ANA))[0].status == 202
+        try:
+            await intake.receive(event.body, headers | {"x-hub-ecdsa-signature-id": f"made-up-{number}"})
+        except EventRefused as error:
+            refused[error.status] += 1
+    refilled = (time.monotonic() - began) / REFILL.total_seconds()
+    reached = len(intake.talkdesk.calls_to(Endpoint.SIGNATURE_KEY)) - asked
+    assert refused == {401: reached, 503: 10_000 - reached}
+    assert BURST - 1 <= reached <= BURST + refilled
+
+
 async def test_a_key_that_cannot_be_fetched_is_503_and_taken_when_talkdesk_comes_again(intake: Intake) -> None:
     """Nothing is lost."""
     intake.talkdesk.faults.next(Endpoint.SIGNATURE_KEY, Silence.DROP)
@@ -237,10 +262,10 @@ def replace_account(installation: Any) -> Any:
     return replace(installation, account=GLOBEX)
 
 
-@pytest.mark.parametrize("kind", ["app.updated", "app.new_thing", "app.installed"])
+@pytest.mark.parametrize("kind", ["app.new_thing", "app.installed", "app.updated"])
 async def test_what_is_signed_but_not_taken_is_202_and_asks_for_nothing(intake: Intake, kind: str) -> None:
-    """Not yet handled, unknown, unreadable: kept, and the second delivery is a duplicate."""
-    data = {"account_id": ACME.id, "installation_id": "installation-1"}
+    """Unknown or unreadable: kept, and the second delivery is a duplicate."""
+    data = {"account_id": ACME.id, "installation_id": "installation-1", "users": "everybody"}
     event = intake.talkdesk.make_event(kind, intake.talkdesk.app("Wallboard"), data)
     assert (await intake.talkdesk.deliver(event)).status == 202
     assert (await intake.talkdesk.deliver(event)).status == 200

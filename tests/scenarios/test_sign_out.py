@@ -145,9 +145,17 @@ async def test_an_app_that_is_installed_again_gets_a_new_alias_and_the_same_peop
 
 
 async def no_task_is_due(world: World) -> bool:
-    """Whether nothing is left to do before a sign-out's second round, five seconds later."""
-    due = await world.broker.opened.stores.tasks.next_due()
-    return due is None or due > timedelta(seconds=1)
+    """Whether nothing is being done, and nothing left to do before a sign-out's second round, five seconds later."""
+    stores = world.broker.opened.stores
+
+    async def is_at_rest() -> bool:
+        return not {count.state for count in await stores.backlog.count()} & {"due", "running"}
+
+    # Looked at twice, as what was waiting may be at work by the time that the next one is asked for.
+    if not await is_at_rest():
+        return False
+    due = await stores.tasks.next_due()
+    return (due is None or due > timedelta(seconds=1)) and await is_at_rest()
 
 
 async def credentials_are_gone(world: World, installation_id: str) -> bool:

@@ -40,7 +40,6 @@ INSTALLATION = Installation(
         "https://acme.talkdeskid.com/oauth/token",
         f"{ROOT}/userinfo",
     ),
-    is_active=True,
     changed_at=NOW,
 )
 

@@ -35,7 +35,6 @@ INSTALLATION = Installation(
     account_name="Acme",
     credentials=None,
     links=None,
-    is_active=True,
     changed_at=datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
 )
 DESIRED = desired_provider(INSTALLATION, "Wallboard", ALIAS, DEPLOYMENT)

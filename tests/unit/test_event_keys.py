@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import LinkRefused, TalkdeskError
-from broker.talkdesk.event_keys import FRESH, LAST_RESORT, MAX_FETCHES, MAX_KEYS, MAX_UNKNOWN, UNKNOWN, EventKeys
+from broker.talkdesk.event_keys import (
+    BURST,
+    FRESH,
+    LAST_RESORT,
+    MAX_FETCHES,
+    MAX_KEYS,
+    MAX_UNKNOWN,
+    REFILL,
+    UNKNOWN,
+    EventKeys,
+)
 from tests.unit.talkdesk_samples import HOSTS, ROOT, MovableClock, wire
 from tests.waiting import eventually
 
@@ -193,10 +203,41 @@ async def test_invented_ids_push_no_key_out(gateway: Gateway) -> None:
     await gateway.keys.fetch(ROOT, "k")
     gateway.status = 404
     for number in range(MAX_UNKNOWN + MAX_KEYS):
+        gateway.clock.go_on(REFILL)
         await gateway.keys.fetch(ROOT, f"invented-{number}")
     asked = len(gateway.paths)
     assert await gateway.keys.fetch(ROOT, "k") == KEY
     assert len(gateway.paths) == asked
+
+
+async def test_ten_thousand_invented_ids_cost_talkdesk_a_handful_of_calls(gateway: Gateway) -> None:
+    """What is over the budget is an error at once; a key that is known is served all the while, also when it has to be asked for anew."""
+    await gateway.keys.fetch(ROOT, "k")
+    gateway.clock.go_on(FRESH)
+    known, gateway.status = len(gateway.paths), 404
+    refused = 0
+    for number in range(10_000):
+        try:
+            assert await gateway.keys.fetch(ROOT, f"invented-{number}") is None
+        except TalkdeskError:
+            refused += 1
+    assert len(gateway.paths) - known == BURST
+    assert refused == 10_000 - BURST
+    gateway.status = 200
+    assert await gateway.keys.fetch(ROOT, "k") == KEY
+    assert len(gateway.paths) == known + BURST + 1, "it was asked for anew, over the budget of invented ones"
+
+
+async def test_a_new_key_is_found_again_soon_after_a_flood(gateway: Gateway) -> None:
+    """The budget fills up with time; refused meanwhile, the event comes again after five minutes."""
+    gateway.status = 404
+    for number in range(BURST):
+        await gateway.keys.fetch(ROOT, f"invented-{number}")
+    gateway.status = 200
+    with pytest.raises(TalkdeskError, match="too many"):
+        await gateway.keys.fetch(ROOT, "new")
+    gateway.clock.go_on(REFILL)
+    assert await gateway.keys.fetch(ROOT, "new") == KEY
 
 
 async def test_events_that_come_together_fetch_a_key_once(gateway: Gateway) -> None:

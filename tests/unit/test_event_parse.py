@@ -1,6 +1,7 @@
 """A verified body, read: what is taken, what is kept, and that no body whatever raises."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from broker.events.signature import VerifiedBody
 from broker.model.credentials import Credentials, Links
 from broker.model.event import EventKey, EventState
-from broker.model.facts import Installed, LoggedOut, Uninstalled
+from broker.model.facts import Installed, LicencesChanged, LoggedOut, Rotated, TrialChanged, TrialStep, Uninstalled
 from broker.model.names import AccountId, AppId, EventId, InstallationId, TalkdeskUserId
 from tests.unit.event_samples import (
     ACCOUNT,
@@ -19,6 +21,7 @@ from tests.unit.event_samples import (
     CREDENTIALS,
     EVENT,
     INSTALLATION,
+    PARSER,
     ROOT,
     USER,
     body_of,
@@ -158,16 +161,84 @@ def test_the_token_link_may_have_either_name(name: str) -> None:
     assert fact.links.token == f"{IDENTITY}/token"
 
 
+OWNER = (InstallationId(INSTALLATION), AppId(APP), AccountId(ACCOUNT))
+OF_IT = {"installation_id": INSTALLATION, "account_id": ACCOUNT}
+
+
+def test_app_updated_states_who_came_and_went() -> None:
+    """The subscription asks for nothing."""
+    users = {"adding": ["u1"], "removing": ["u2", "u3"]}
+    parsed = parse(event("app.updated", OF_IT | {"users": users, "subscription": {"adding": {"name": "Pro"}}}))
+    assert parsed.facts == (
+        LicencesChanged(
+            *OWNER, frozenset({TalkdeskUserId("u1")}), frozenset(map(TalkdeskUserId, ("u2", "u3"))), CREATED_AT
+        ),
+    )
+
+
+@pytest.mark.parametrize("data", [{}, {"users": {}}, {"users": None}, {"users": {"adding": []}}])
+def test_an_update_without_people_is_owed_an_answer_all_the_same(data: dict[str, Any]) -> None:
+    """Each part is there only if it changed."""
+    assert parse(event("app.updated", OF_IT | data)).facts == (
+        LicencesChanged(*OWNER, frozenset(), frozenset(), CREATED_AT),
+    )
+
+
 @pytest.mark.parametrize(
-    "kind",
-    ["app.updated", "app.credentials_rotated", "app.trial_started", "app.trial_extended", "app.trial_ended"],
+    "users", ["u1", [], {"removing": "u1"}, {"removing": [1]}, {"removing": ["u1", ""]}, {"adding": [None]}]
 )
-def test_a_known_type_waits_for_a_later_version(kind: str) -> None:
-    """It is kept with its keys and states nothing yet."""
-    parsed = parse(event(kind, {"installation_id": INSTALLATION, "account_id": ACCOUNT}))
-    assert parsed.event.state is EventState.NOT_YET_HANDLED
-    assert parsed.event.key.event == EVENT
-    assert parsed.facts == ()
+def test_an_update_whose_people_can_not_be_read_is_kept(users: Any) -> None:
+    """Half a list would leave somebody in who was removed."""
+    assert parse(event("app.updated", OF_IT | {"users": users})).event.state is EventState.UNREADABLE
+
+
+def test_rotated_credentials_state_a_set_and_no_links() -> None:
+    """Links that come with it are not looked at: the token endpoint is fixed at the install."""
+    content = event("app.credentials_rotated", OF_IT | CREDENTIALS, {"token": "https://evil.example/token"})
+    [fact] = parse(content).facts
+    assert isinstance(fact, Rotated)
+    assert fact.credentials is not None
+    assert (fact.credentials.client_id, fact.is_proven, fact.created_at) == ("client-1", False, CREATED_AT)
+
+
+EXPIRES = {"expires_at": "2017-09-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "step"),
+    [
+        ("app.trial_started", {}, TrialStep.STARTED),
+        ("app.trial_extended", {}, TrialStep.EXTENDED),
+        ("app.trial_ended", {"ended_reason": "trial_expired"}, TrialStep.EXPIRED),
+        ("app.trial_ended", {"ended_reason": "plan_upgraded"}, TrialStep.UPGRADED),
+        ("app.trial_ended", {"ended_reason": "app_uninstalled"}, TrialStep.ENDED),
+        ("app.trial_ended", {"ended_reason": "anything new"}, TrialStep.ENDED),
+        ("app.trial_ended", {}, TrialStep.ENDED),
+    ],
+)
+def test_a_trial_states_its_step(kind: str, more: dict[str, Any], step: TrialStep) -> None:
+    """An end that nobody explains closes nothing."""
+    expires_at = datetime(2017, 9, 1, tzinfo=UTC)
+    assert parse(event(kind, OF_IT | EXPIRES | more)).facts == (TrialChanged(*OWNER, step, expires_at, CREATED_AT),)
+
+
+@pytest.mark.parametrize(
+    ("reason", "app", "suspends"),
+    [("trial_expired", APP, True), ("trial_expired", "another", False), ("plan_upgraded", APP, False)],
+)
+def test_the_policy_is_part_of_the_fact(reason: str, app: str, suspends: bool) -> None:
+    """For the app that has it, and for an expiry only."""
+    parser = replace(PARSER, suspending={AppId(app)})
+    body = body_of(event("app.trial_ended", OF_IT | EXPIRES | {"ended_reason": reason}))
+    [fact] = parser.parse(VerifiedBody(body)).facts
+    assert isinstance(fact, TrialChanged)
+    assert fact.suspends is suspends
+
+
+def test_a_trial_without_an_end_is_kept_but_an_end_without_a_date_is_an_end() -> None:
+    """When it would have expired matters to nobody any more."""
+    assert parse(event("app.trial_started", OF_IT)).event.state is EventState.UNREADABLE
+    assert parse(event("app.trial_ended", OF_IT)).event.state is EventState.TAKEN
 
 
 def test_an_unknown_type_is_kept_with_what_can_be_read() -> None:
@@ -328,10 +399,33 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-_PATHS = [("id",), ("type",), ("created_at",), ("app_id",), ("data",), ("_links",), *NEEDED]
+_PATHS = [
+    *(("id",), ("type",), ("created_at",), ("app_id",), ("data",), ("_links",)),
+    *(("data", "users"), ("data", "ended_reason"), ("data", "expires_at")),
+    *NEEDED,
+]
 
 
-@given(st.sampled_from([installed, uninstalled, user_logout]), st.sampled_from(_PATHS), _JSON)
+def updated() -> dict[str, Any]:
+    """`app.updated`."""
+    return event("app.updated", OF_IT | {"users": {"adding": ["u1"], "removing": ["u2"]}})
+
+
+def rotated() -> dict[str, Any]:
+    """`app.credentials_rotated`."""
+    return event("app.credentials_rotated", OF_IT | CREDENTIALS)
+
+
+def trial_ended() -> dict[str, Any]:
+    """`app.trial_ended`."""
+    return event("app.trial_ended", OF_IT | EXPIRES | {"ended_reason": "trial_expired"})
+
+
+@given(
+    st.sampled_from([installed, uninstalled, user_logout, updated, rotated, trial_ended]),
+    st.sampled_from(_PATHS),
+    _JSON,
+)
 def test_no_value_anywhere_raises(make: Any, path: tuple[str, ...], value: Any) -> None:
     """Whatever stands in any field, the event is taken with one fact, or kept with none."""
     content = part = make()

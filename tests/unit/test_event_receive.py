@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from broker.errors import EventRefused, StorageError
+from broker.events.accept import Owners
 from broker.events.receive import MAX_BODY_BYTES, Receive
 from broker.model.event import Event, EventState
 from broker.model.facts import Fact
@@ -33,6 +34,7 @@ from tests.unit.event_samples import (
     user_logout,
 )
 
+OF_IT = {"installation_id": INSTALLATION, "account_id": ACCOUNT}
 OTHER_GATEWAY = "https://api.talkdeskapp.eu"
 KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -57,6 +59,12 @@ class RecordingEvents:
     async def get(self, number: str) -> Any:
         raise NotImplementedError
 
+    async def get_whole(self, number: str) -> Any:
+        raise NotImplementedError
+
+    async def replay(self, number: str, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]) -> Receipt:
+        raise NotImplementedError
+
     async def mark_answered(self, number: str, answer: str) -> None:
         raise NotImplementedError
 
@@ -72,7 +80,7 @@ class Intake:
         self.events = RecordingEvents()
         self.wakes = 0
         gateways = (ROOT, OTHER_GATEWAY)
-        self.receive = Receive(self.keys, self.events, PARSER, gateways, {AppId(APP)}, accounts, self._wake)
+        self.receive = Receive(self.keys, self.events, PARSER, gateways, Owners({AppId(APP)}, accounts), self._wake)
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -98,21 +106,24 @@ def intake() -> Intake:
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("content", "kinds"),
     [
-        (installed(), TaskKind.CONVERGE),
-        (uninstalled(), TaskKind.CONVERGE),
-        (user_logout(), TaskKind.SIGN_OUT),
+        (installed(), [TaskKind.CONVERGE]),
+        (uninstalled(), [TaskKind.CONVERGE]),
+        (user_logout(), [TaskKind.SIGN_OUT]),
+        (event("app.updated", OF_IT), [TaskKind.SIGN_OUT, TaskKind.ANSWER]),
+        (event("app.credentials_rotated", OF_IT | CREDENTIALS), [TaskKind.ANSWER]),
+        (event("app.trial_ended", OF_IT), [TaskKind.CONVERGE]),
     ],
-    ids=["installed", "uninstalled", "logout"],
+    ids=["installed", "uninstalled", "logout", "updated", "rotated", "trial"],
 )
-async def test_a_handled_event_is_stored_with_its_task(intake: Intake, content: Any, kind: TaskKind) -> None:
-    """202, one fact, one task, and the worker wakes."""
+async def test_a_handled_event_is_stored_with_its_tasks(intake: Intake, content: Any, kinds: list[TaskKind]) -> None:
+    """202, one fact, its tasks, and the worker wakes."""
     assert await intake.deliver(content) == 202
     [(stored, facts, tasks)] = intake.events.stored
     assert stored.state is EventState.TAKEN
     assert len(facts) == 1
-    assert tasks == [kind]
+    assert tasks == kinds
     assert intake.wakes == 1
 
 
@@ -126,13 +137,12 @@ async def test_a_duplicate_is_200_and_wakes_nobody(intake: Intake) -> None:
 @pytest.mark.parametrize(
     ("content", "state"),
     [
-        (event("app.updated", {}), EventState.NOT_YET_HANDLED),
         (event("app.new_thing", {}), EventState.UNKNOWN_TYPE),
         (event("app.installed", {}), EventState.UNREADABLE),
         (b"hello", EventState.UNREADABLE),
         (b"{}", EventState.UNREADABLE),
     ],
-    ids=["known", "unknown", "unreadable", "no JSON", "no app"],
+    ids=["unknown", "unreadable", "no JSON", "no app"],
 )
 async def test_what_is_signed_but_not_taken_is_kept_without_tasks(
     intake: Intake, content: Any, state: EventState
@@ -226,7 +236,16 @@ async def test_an_account_that_is_not_listed_may_not_install() -> None:
     await intake.refuses(event("app.installed", {"account_id": ACCOUNT}), 403, "account_not_listed")
 
 
-@pytest.mark.parametrize("content", [uninstalled(), user_logout()], ids=["uninstalled", "logout"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        uninstalled(),
+        user_logout(),
+        event("app.updated", OF_IT | {"users": {"removing": ["u1"]}}),
+        event("app.trial_ended", OF_IT | {"ended_reason": "trial_expired"}),
+    ],
+    ids=["uninstalled", "logout", "removed", "expired"],
+)
 async def test_what_closes_a_door_is_heard_from_every_account(content: Any) -> None:
     """An account that was taken off the list can still leave."""
     assert await Intake(accounts={AccountId("another")}).deliver(content) == 202

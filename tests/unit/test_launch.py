@@ -83,7 +83,7 @@ def test_what_is_kept_under_a_state_comes_back_as_it_was() -> None:
     assert Launch.from_json(launch.to_json()) == launch
     request = AuthorizationRequest("c", "https://k/endpoint", Alias("a"), "s", None, "challenge")
     for purpose in (launch, request):
-        trip = Trip(INSTALLATION.id, purpose, BEGAN)
+        trip = Trip(INSTALLATION.id, purpose, BEGAN, "client")
         assert Trip.from_json(trip.to_json()) == trip
     proven = Proven(PERSON, BEGAN, BEGAN + timedelta(seconds=1))
     assert Proven.from_json(proven.to_json()) == proven

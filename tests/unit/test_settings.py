@@ -126,6 +126,7 @@ def test_what_does_not_fit_together_is_named(
         ("[[apps]]\nid='a'\nname='n'\nstart_url='https://[a'", "must be an https URL"),
         ("[[apps]]\nid='a'\nname='n'\nstart_url='https://a.example:x'", "must be an https URL"),
         ("[[apps]]\nid='a'\nname='n'\nstart_url='https://a.example'\ncolour='red'", "apps.0.colour"),
+        ("[[apps]]\nid='a'\nname='n'\nstart_url='https://a.example'\non_trial_expired='no'", "apps.0.on_trial_expired"),
         ("[[accounts]]\nid='a'\n[[accounts]]\nid='a'", "the same id twice"),
     ],
 )

@@ -152,3 +152,70 @@ async def test_without_credentials_nothing_is_sent(server: Server) -> None:
         await server.apps.approve(replace(INSTALLATION, credentials=None))
     assert (raised.value.status, raised.value.is_final) == (None, True)
     assert server.requests == []
+
+
+async def test_an_acknowledgement_is_said_with_the_very_set(server: Server) -> None:
+    """Its own token, and its client id in the path as one part."""
+    new = replace(CREDENTIALS, client_id="a/b")
+    await server.apps.approve(INSTALLATION)
+    await server.apps.acknowledge(INSTALLATION, new)
+    assert server.states[1] == (
+        "/apps/app-1/installations/installation-1/credentials/a%2Fb/state",
+        b'{"state":"acknowledged"}',
+        "Bearer token-2",
+    )
+
+
+async def test_a_proof_is_asked_for_anew_each_time(server: Server) -> None:
+    """What is remembered proves nothing about today."""
+    await server.apps.approve(INSTALLATION)
+    await server.apps.prove(INSTALLATION, CREDENTIALS)
+    await server.apps.prove(INSTALLATION, CREDENTIALS)
+    assert server.tokens == 3
+
+
+DATE = "Wed, 25 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected_s"),
+    [
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": " 0 "}, 0),
+        ({"Retry-After": "Wed, 25 Nov 2026 10:02:00 GMT", "Date": DATE}, 120),
+        ({"Retry-After": "Wed, 25 Nov 2026 09:00:00 GMT", "Date": DATE}, 0),
+        ({"Retry-After": "Wed, 25 Nov 2026 10:02:00 GMT"}, None),
+        ({"Retry-After": "Wed, 25 Nov 2026 10:02:00 -0000", "Date": DATE}, None),
+        ({"Retry-After": "soon", "Date": DATE}, None),
+        ({"Retry-After": "-1", "Date": DATE}, None),
+        ({"Retry-After": "9" * 40}, None),
+        ({}, None),
+    ],
+)
+async def test_what_retry_after_says(headers: dict[str, str], expected_s: int | None) -> None:
+    """Seconds, or a time by the server's own clock; what can't be read says nothing."""
+    apps = AppsApi(wire(lambda _: httpx.Response(429, headers=headers)), MovableClock(), lambda: "jti")
+    with pytest.raises(TalkdeskError) as raised:
+        await apps.approve(INSTALLATION)
+    expected = None if expected_s is None else timedelta(seconds=expected_s)
+    assert raised.value.retry_after == expected
+    assert not raised.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"error": "invalid_client", "error_description": "a secret"}', "invalid_client"),
+        (b'{"error": "a secret, perhaps"}', None),
+        (b'{"error": ["invalid_client"]}', None),
+        (b"[]", None),
+        (b"invalid_client", None),
+    ],
+)
+async def test_of_a_refusal_only_the_code_is_said(body: bytes, code: str | None) -> None:
+    """Whatever else it holds stays out of messages."""
+    apps = AppsApi(wire(lambda _: httpx.Response(400, content=body)), MovableClock(), lambda: "jti")
+    with pytest.raises(TalkdeskError) as raised:
+        await apps.prove(INSTALLATION, CREDENTIALS)
+    assert raised.value.code == code
+    assert "secret" not in str(raised.value)

@@ -26,7 +26,6 @@ INSTALLATION = Installation(
     account_name="Acme",
     credentials=None,
     links=None,
-    is_active=True,
     changed_at=NOW,
 )
 PERSON = Person(AccountId("5e8d6028"), TalkdeskUserId("573491d5"), "Ana Maria Sousa", "ana@acme.example")

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from broker.errors import KeycloakError, TalkdeskError
+from broker.errors import KeycloakError, NotYet, TalkdeskError
 from broker.model.task import Claim, Task, TaskKind
 from broker.worker import PLACES, Effect, Worker, delay_after
 from tests.stores import opened_stores
@@ -160,6 +161,55 @@ async def test_what_is_under_way_at_the_stop_is_given_back(tmp_path: Path, monke
     async with opened_stores(tmp_path) as stores:
         claims = await stores.tasks.claim("other", {TaskKind.CONVERGE: 1}, timedelta(seconds=60))
         assert [claim.task for claim in claims] == [CONVERGE]
+
+
+async def test_what_waits_comes_again_and_counts_no_attempts(tmp_path: Path) -> None:
+    """Nothing failed: the next run is the first attempt again."""
+    attempts: list[int] = []
+
+    async def effect(claim: Claim) -> None:
+        attempts.append(claim.attempts)
+        if len(attempts) < 3:
+            raise NotYet(timedelta(), "something else")
+
+    async with working(tmp_path, {TaskKind.CONVERGE: effect}, CONVERGE):
+        await eventually(lambda: len(attempts) == 3, what="the third run")
+    assert attempts == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("asked_s", "least_s"), [(0, 0.4), (300, 299), (10**9, 3599)])
+async def test_retry_after_is_honoured_up_to_an_hour(tmp_path: Path, asked_s: int, least_s: float) -> None:
+    """Never sooner than without it, and no mistake at the other end puts an answer off for days."""
+    called = asyncio.Event()
+
+    async def effect(claim: Claim) -> None:
+        called.set()
+        raise TalkdeskError("busy", status=429, retry_after=timedelta(seconds=asked_s))
+
+    async with working(tmp_path, {TaskKind.CONVERGE: effect}, CONVERGE):
+        await called.wait()
+    async with opened_stores(tmp_path) as stores:
+        due = await stores.tasks.next_due()
+    assert due is not None
+    assert least_s < due.total_seconds() <= 3600
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+async def test_what_a_person_has_to_look_at_is_an_error_in_the_log(tmp_path: Path, is_final: bool) -> None:
+    """Under a stable name; it goes on unless it is final."""
+    called = asyncio.Event()
+
+    async def effect(claim: Claim) -> None:
+        called.set()
+        raise TalkdeskError("refused", status=403, is_final=is_final, is_alarming=True)
+
+    with capture_logs() as logs:
+        async with working(tmp_path, {TaskKind.CONVERGE: effect}, CONVERGE):
+            await called.wait()
+    [alarm] = [line for line in logs if line["log_level"] == "error"]
+    assert (alarm["event"], alarm["kind"], alarm["key"]) == ("task needs attention", "converge", "i1")
+    async with opened_stores(tmp_path) as stores:
+        assert (await stores.tasks.next_due() is None) is is_final
 
 
 def test_delays_double_up_to_a_cap_and_differ_by_chance() -> None:

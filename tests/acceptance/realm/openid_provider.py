@@ -59,7 +59,6 @@ class OpenIdProvider:
             account_name="Acme <b>&amp;",
             credentials=None,
             links=None,
-            is_active=True,
             changed_at=datetime(2026, 11, 25, tzinfo=UTC),
         )
         deployment = Deployment(self.server.url, self.server.url, instance="acceptance")

@@ -1,0 +1,78 @@
+"""What every command on the database shares: it opens it by the settings, works beside a running service, and ends with an exit code.
+
+0: done. 1: it could not be done. 2: the command or the settings are wrong.
+Only the settings of the database are demanded; sealing keys, and what it takes to read an event, only by the commands that do so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import typer
+
+from broker.errors import StorageError
+from broker.settings import SettingsError, load_database_settings
+from broker.storage.database import Database, is_current, open_database
+from broker.storage.sealing import Sealer
+from broker.storage.sealing_keys import MADE_FILE, load_keys
+
+T = TypeVar("T")
+
+_SQLITE = "sqlite:///"
+
+
+def run(work: Callable[[Database], Awaitable[T]]) -> T:
+    """What the work makes of the database; ends the command where the settings are wrong or the database can't be used."""
+    url = settings_or_exit(load_database_settings).database.get_secret_value()
+    # Opened, it would be made: a command with the wrong folder would leave an empty database there.
+    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
+        fail(f"There is no database at {url.removeprefix(_SQLITE)}: the first start of `broker serve` makes it.")
+    try:
+        return asyncio.run(_run(url, work))
+    except StorageError as error:
+        fail(f"The database can't be used: {error}")
+
+
+def settings_or_exit(load: Callable[[], T]) -> T:
+    """The settings that a command needs; exit code 2 where they are wrong."""
+    try:
+        return load()
+    except SettingsError as error:
+        typer.echo(f"The settings are wrong:\n{error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def sealer_or_exit() -> Sealer:
+    """Sealing keys that are there: a command makes none, since another key would not open what the service sealed."""
+    settings = settings_or_exit(load_database_settings)
+    made = settings.data_dir / MADE_FILE
+    given = settings.sealing_keys.get_secret_value() if settings.sealing_keys else None
+    try:
+        return load_keys(
+            text=given, file=settings.sealing_keys_file or (made if given is None and made.exists() else None)
+        )
+    except StorageError as error:
+        fail(str(error))
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say why it could not be done, and end with exit code 1."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def utc_now() -> datetime:
+    """The clock of this process."""
+    return datetime.now(UTC)
+
+
+async def _run(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = open_database(url)
+    try:
+        if not await is_current(database):
+            raise StorageError("its schema is another version's than this command's")
+        return await work(database)
+    finally:
+        await database.close()

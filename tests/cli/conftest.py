@@ -1,0 +1,48 @@
+"""Commands on a real database that somebody else has open, with the settings of the database and no others."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from broker.cli import app
+from broker.storage.stores import Stores
+from tests.stores import opened_stores
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs commands in this process."""
+
+    async def run(self, *arguments: str, exit_code: int = 0, answer: str = "") -> str:
+        """Everything that the command printed."""
+        result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), input=answer)
+        assert result.exit_code == exit_code, result.output
+        assert exit_code == 0 or "Traceback" not in result.output
+        return result.output
+
+    async def objects(self, *arguments: str) -> Any:
+        """What the command printed with `--json`."""
+        return json.loads(await self.run(*arguments, "--json"))
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Commands whose only setting is the folder of the database."""
+    for name in [name for name in os.environ if name.startswith("BROKER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BROKER_DATA_DIR", str(tmp_path))
+    return Commands()
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    """The database, open in this process as in a service."""
+    async with opened_stores(tmp_path) as stores:
+        yield stores

@@ -1,0 +1,133 @@
+"""What is written down is what is there: settings, routes, metrics, commands."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from broker.app import open_broker
+from broker.cli import app as command_line
+from broker.model.names import AppId
+from broker.settings import App, ConfigFile, Settings
+from broker.web.metrics import Metrics
+from tests.prepared import copy_into
+
+DOCS = Path(__file__).parents[2] / "docs"
+NONE = "–"
+
+
+def table(page: str, first_header: str) -> list[list[str]]:
+    """Cells of the table whose first header is this one."""
+    rows: list[list[str]] = []
+    is_inside = False
+    for line in (DOCS / page).read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells and cells[0] == first_header:
+            is_inside = True
+        elif not cells:
+            is_inside = False
+        elif is_inside and set(cells[0]) != {"-"}:
+            rows.append(cells)
+    assert rows, f"{page} has no table {first_header}"
+    return rows
+
+
+def names_in(cell: str) -> list[str]:
+    """What is in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def documented_settings() -> Iterator[tuple[str, str]]:
+    """Name and default of every setting; a row may have two, side by side."""
+    for row in table("settings.md", "name"):
+        names = names_in(row[0])
+        defaults = row[1].split(", ") if len(names) > 1 else [row[1]]
+        yield from zip(names, defaults, strict=True)
+
+
+def is_default(documented: str, default: Any) -> bool:
+    """Whether the documented default says what the code has: the value itself, another setting, or words for what is worked out."""
+    if isinstance(default, bool):
+        return documented == f"`{int(default)}`"
+    if isinstance(default, int) or (isinstance(default, str | Path) and str(default)):
+        return documented == f"`{default}`"
+    if isinstance(default, frozenset):
+        return documented.startswith("the documented")
+    assert default is None or default == "" or default == SecretStr("")
+    names = names_in(documented)
+    return documented == NONE or " " in documented or names[0].lower() in Settings.model_fields
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    """And none that is not there."""
+    documented = dict(documented_settings())
+    assert {name.lower() for name in documented} == set(Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        text = documented[name.upper()]
+        if field.is_required():
+            assert text == NONE, f"{name} is required"
+        else:
+            assert is_default(text, field.default), f"{name}: {text!r} is not {field.default!r}"
+
+
+async def test_every_route_is_documented(tmp_path: Path) -> None:
+    """And none that is not there."""
+    copy_into(tmp_path)
+    settings = Settings(
+        public_url="http://127.0.0.1:1",
+        keycloak_url="http://127.0.0.1:2",
+        keycloak_client_secret=SecretStr("x"),
+        keycloak_launch_client_secret=SecretStr("x"),
+        data_dir=tmp_path,
+        config_file=tmp_path / "unused.toml",
+    )
+    config = ConfigFile(apps=(App(id=AppId("app1"), name="Wallboard", start_url="https://wallboard.example"),))
+    async with open_broker(settings, config) as broker:
+        routes = set(routes_of(unwrapped(broker.app)))
+    documented = {name for row in table("operations.md", "route") for name in names_in(row[0])}
+    assert routes == documented
+
+
+def unwrapped(application: Any) -> FastAPI:
+    """The application inside what wraps every answer."""
+    while not isinstance(application, FastAPI):
+        application = application.app
+    return application
+
+
+def routes_of(application: Any) -> Iterator[str]:
+    """Method and path of every route."""
+    for path, methods in application.openapi()["paths"].items():
+        yield from (f"{method.upper()} {path}" for method in methods)
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    """And none that is not there."""
+    documented = {names_in(row[0])[0]: (row[1], names_in(row[2])) for row in table("operations.md", "metric")}
+    there = {}
+    for metric in vars(Metrics([])).values():
+        if hasattr(metric, "describe"):
+            [family] = metric.describe()
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            there[name] = (family.type, list(metric._labelnames))
+    assert there == documented
+
+
+def test_every_command_is_documented() -> None:
+    """And none that is not there."""
+    documented = {" ".join(re.findall(r"[a-z]+", names_in(row[0])[0])) for row in table("operations.md", "command")}
+    assert set(commands_of("broker", typer.main.get_command(command_line))) == documented
+
+
+def commands_of(words: str, command: Any) -> Iterator[str]:
+    """Every command below this one, by its words."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield words
+        return
+    for name, each in inner.items():
+        yield from commands_of(f"{words} {name}", each)
