@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: setup check format test test-quick test-acceptance demo lock clean
+.PHONY: setup check format test test-quick test-acceptance soak bench demo lock clean
 
 setup: $(STAMP)
 
@@ -33,10 +33,17 @@ test: setup
 	$(BIN)/python -m pytest tests $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance -n 2 $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz -m "not postgresql and not thorough" -n 2 --dist worksteal $(ARGS)
 
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+# The proofs again, for as long as it takes (about an hour on two cores): ten times as many kills, twenty times as many mutations.
+soak: setup
+	TEST_KILLS=200 TEST_MUTATIONS=100000 $(BIN)/python -m pytest tests/crashes tests/fuzz $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
 
 demo: setup
 	$(BIN)/python -m demo $(ARGS)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from fastapi import FastAPI
@@ -55,6 +55,7 @@ from broker.realm.operations import operation_of
 from broker.settings import ConfigFile, EventSettings, Settings
 from broker.states import States
 from broker.storage import database as databases
+from broker.storage.sealed_values import SealedValues, is_anything_sealed
 from broker.storage.sealing_keys import load_keys
 from broker.storage.stores import Stores, open_stores
 from broker.talkdesk.apps import AppsApi
@@ -85,7 +86,7 @@ class Broker:
     async def working(self) -> AsyncIterator[None]:
         """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
         working = asyncio.create_task(self.worker.run())
-        sweeping = asyncio.create_task(keep_house(self.stores.one_time_values, self.now))
+        sweeping = asyncio.create_task(keep_house(self.stores.one_time_values, self.stores.retention, self.now))
         try:
             yield
         finally:
@@ -218,13 +219,15 @@ def event_owners(settings: EventSettings, config: ConfigFile) -> Owners:
 async def _open_stores(settings: Settings, stack: AsyncExitStack, now: Clock) -> Stores:
     database = databases.open_database(settings.database.get_secret_value())
     stack.push_async_callback(database.close)
-    await databases.upgrade(database)
+    await databases.make_ready(database)
     given = settings.sealing_keys
     sealer = load_keys(
         text=given.get_secret_value() if given else None,
         file=settings.sealing_keys_file,
         made_below=settings.data_dir if settings.database.get_secret_value().startswith("sqlite") else None,
+        is_needed=await is_anything_sealed(database),
     )
+    await SealedValues(database, sealer).require_keys()
     return open_stores(database, sealer, now)
 
 
@@ -312,7 +315,8 @@ def _worker(parts: _Parts) -> Worker:
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
     }
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Worker(stores.tasks, effects, owner, parts.metrics)
+    lease = timedelta(seconds=parts.settings.lease_seconds)
+    return Worker(stores.tasks, effects, owner, parts.metrics, lease)
 
 
 def _app(parts: _Parts, worker: Worker) -> FastAPI:

@@ -114,8 +114,9 @@ class Door:
 
 
 def _failed(closed: Closed, stage: Stage, named: str, hint: str | None) -> SignOnFailed:
-    # What was named may be anything that somebody typed: enough of it to be recognised.
-    return SignOnFailed(stage, closed.reason, closed.sentence, status=closed.status, installation=named[:64], hint=hint)
+    # What was named may be anything that somebody typed: enough of it to be recognised, and nothing that a database takes amiss.
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in named[:64])
+    return SignOnFailed(stage, closed.reason, closed.sentence, status=closed.status, installation=shown, hint=hint)
 
 
 def with_issuer(start_url: str, issuer: str) -> str:

@@ -96,6 +96,12 @@ class StorageError(BrokerError):
     reason = "storage"
 
 
+class SchemaError(StorageError):
+    """The schema is another version's; says which command, or which version, is needed."""
+
+    reason = "schema"
+
+
 class StorageUnavailable(StorageError):
     """The database does not answer now (locked, full, read-only, gone); trying again can help."""
 

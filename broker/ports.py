@@ -3,7 +3,7 @@
 Stores: every method is one transaction, and none is open while a network call runs. Adapters live in `storage`, `talkdesk` and `realm`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -98,8 +98,8 @@ class Installations(Protocol):
         """Talkdesk gave a token for this rotated set: from now on it may be in use."""
         ...
 
-    async def retire_credentials(self, installation: InstallationId, kept: Credentials, up_to: datetime) -> None:
-        """Forget every other set that was created up to then, and the bodies of events that held them."""
+    async def retire_credentials(self, installation: InstallationId, retired: Collection[Credentials]) -> None:
+        """Forget these sets, and the bodies of events that held them."""
         ...
 
     async def is_removed(self, installation: Installation, user: TalkdeskUserId) -> bool:
@@ -310,6 +310,17 @@ class Failures(Protocol):
 
     async def find(self, reference: str) -> Failure | None:
         """By reference."""
+        ...
+
+
+class Retention(Protocol):
+    """Lets go of what was kept for a time only.
+
+    What makes an event count once stays for ever: its key, and the facts that it stated, the end of an installation among them.
+    """
+
+    async def forget(self, before: datetime, most: int) -> int:
+        """Erase bodies of events received before then, delete tasks done and failures that are older; at most so many of each. How many."""
         ...
 
 

@@ -129,6 +129,7 @@ class EventSettings(DatabaseSettings):
     talkdesk_gateways: _Hosts = frozenset(DOCUMENTED_GATEWAYS)
     talkdesk_hosts: _Hosts = frozenset(DOCUMENTED_HOSTS)
     talkdesk_insecure: bool = False
+    lease_seconds: int = Field(60, ge=3, le=3600)
     config_file: Path
 
     @field_validator("talkdesk_gateways", "talkdesk_hosts", mode="before")

@@ -25,8 +25,8 @@ Effect = Callable[[Claim], Awaitable[None]]
 """Carries out one task. Redoing it is harmless. Raises OutsideError or NotYet to be called again."""
 
 LEASE = timedelta(seconds=60)
-LONGEST_RUN_S = 45.0
-"""An effect is cut off well before its lease ends: nobody else may be at the same task meanwhile."""
+LONGEST_RUN = 0.75
+"""Of its lease: then an effect is cut off, since nobody else may be at the same task meanwhile."""
 POLL_S = 1.0
 """How often to look for what another process left; what this one makes wakes it at once."""
 PLACES: Mapping[TaskKind, int] = {
@@ -46,10 +46,16 @@ class Worker:
     """One loop and the tasks that it has under way."""
 
     def __init__(
-        self, tasks: Tasks, effects: Mapping[TaskKind, Effect], owner: str, observer: Observer = UNOBSERVED
+        self,
+        tasks: Tasks,
+        effects: Mapping[TaskKind, Effect],
+        owner: str,
+        observer: Observer = UNOBSERVED,
+        lease: timedelta = LEASE,
     ) -> None:
         """`owner` names this process in leases; no two may share it."""
         self._observer = observer
+        self._lease = lease
         self._tasks = tasks
         self._effects = effects
         self._owner = owner
@@ -93,7 +99,7 @@ class Worker:
 
     async def _claim_and_start(self) -> float:
         free = {kind: PLACES[kind] - self._count(kind) for kind in self._effects}
-        claims = await self._tasks.claim(self._owner, {kind: n for kind, n in free.items() if n > 0}, LEASE)
+        claims = await self._tasks.claim(self._owner, {kind: n for kind, n in free.items() if n > 0}, self._lease)
         for claim in claims:
             task = asyncio.create_task(self._carry_out(claim))
             self._running[task] = claim.task.kind
@@ -133,7 +139,7 @@ class Worker:
     async def _run(self, claim: Claim) -> RunOutcome:
         known = {"kind": claim.task.kind.value, "key": claim.task.key, "attempt": claim.attempts + 1}
         try:
-            async with asyncio.timeout(LONGEST_RUN_S):
+            async with asyncio.timeout(self._lease.total_seconds() * LONGEST_RUN):
                 await self._effects[claim.task.kind](claim)
         except NotYet as waits:
             await self._tasks.postpone(claim, waits.after, str(waits), is_anew=True)

@@ -22,6 +22,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from demo.app_page import home_page, problem_page
 from demo.app_sessions import Session, Sessions
 from demo.authlib_client import MismatchingStateError, OAuth, OAuthError
+from demo.http_client import default_tls
 from demo.logout_tokens import InvalidLogoutToken, LogoutTokens
 from demo.server import HttpServer
 
@@ -45,7 +46,12 @@ def build(
         server_metadata_url=f"{issuer}/.well-known/openid-configuration",
         client_id=client_id,
         client_secret=client_secret,
-        client_kwargs={"scope": "openid", "code_challenge_method": "S256", "verify": tls or True, "trust_env": False},
+        client_kwargs={
+            "scope": "openid",
+            "code_challenge_method": "S256",
+            "verify": tls or default_tls(),
+            "trust_env": False,
+        },
     )
     logout_tokens = LogoutTokens(issuer=issuer, client_id=client_id, fetch_keys=keycloak.fetch_jwk_set)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)

@@ -7,8 +7,8 @@ import httpx
 
 
 @cache
-def _default_tls() -> ssl.SSLContext:
-    """Reading the certificate authorities takes longer than most tests: once is enough."""
+def default_tls() -> ssl.SSLContext:
+    """Certificate authorities of the environment; read once, as that takes longer than most tests."""
     return httpx.create_ssl_context()
 
 
@@ -16,4 +16,4 @@ def http_client(
     *, tls: ssl.SSLContext | None = None, trust_env: bool = False, seconds: float = 30
 ) -> httpx.AsyncClient:
     """Follows no redirects and, unless told so, knows no proxy."""
-    return httpx.AsyncClient(verify=tls or _default_tls(), trust_env=trust_env, timeout=seconds, follow_redirects=False)
+    return httpx.AsyncClient(verify=tls or default_tls(), trust_env=trust_env, timeout=seconds, follow_redirects=False)

@@ -36,13 +36,24 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        if self.server_state.tasks:
-            _, unfinished = await asyncio.wait(self.server_state.tasks, timeout=GRACE_SECONDS)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+        await asyncio.sleep(0)  # what was accepted a moment ago becomes a connection only now
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._until_nobody_is_connected()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)  # where the aborted are closed
+
+    async def _until_nobody_is_connected(self) -> None:
+        told = set[Any]()
+        while connections := self.server_state.connections:
+            for connection in connections - told:
+                connection.shutdown()
+            told |= connections
+            await asyncio.sleep(0.001)
 
 
 class HttpServer:

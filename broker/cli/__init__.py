@@ -3,7 +3,7 @@
 import typer
 
 from broker import logs
-from broker.cli import accounts, events, failures, installations, serve
+from broker.cli import accounts, database, events, failures, installations, keys, serve
 
 # Tracebacks in plain text: rich's would print local variables, and among those are secrets.
 app = typer.Typer(name="broker", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -12,6 +12,8 @@ app.add_typer(events.app, name="events")
 app.add_typer(installations.app, name="installations")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(failures.app, name="failures")
+app.add_typer(keys.app, name="keys")
+app.add_typer(database.app, name="database")
 
 
 @app.callback()
@@ -19,7 +21,7 @@ def _broker() -> None:
     """The Talkdesk AppConnect broker for Keycloak.
 
     Settings are environment variables BROKER_…. Commands but `serve` open the database directly, also beside a running service.
-    Exit codes: 0 done, 1 it could not be done, 2 the command or the settings are wrong.
+    Exit codes: 0 done, 1 it could not be done, 2 the command or the settings are wrong, or don't fit the database.
     """
 
 

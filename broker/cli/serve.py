@@ -11,7 +11,8 @@ import uvicorn
 import uvloop
 
 from broker import logs
-from broker.app import open_broker
+from broker.app import Broker, open_broker
+from broker.cli.opening import end, exit_code_of
 from broker.errors import StorageError
 from broker.settings import ConfigFile, Settings, SettingsError, load
 
@@ -38,35 +39,38 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, config, host or settings.host, settings.port if port is None else port))
     except OSError as error:
-        typer.echo(f"The broker can't listen: {error.strerror or error}", err=True)
-        raise typer.Exit(1) from None
+        end(f"The broker can't listen: {error.strerror or error}", exit_code=1)
     except StorageError as error:
-        typer.echo(f"The broker can't start: {error}", err=True)
-        raise typer.Exit(1) from None
+        end(f"The broker can't start: {error}", exit_code=exit_code_of(error))
 
 
 async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -> None:
-    listening = _listen(host, port)
-    async with open_broker(settings, config) as broker:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                broker.app,
-                loop="uvloop",
-                http="httptools",
-                lifespan="off",
-                log_config=None,
-                access_log=False,  # it would write queries, in which codes and states travel
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=STOP_S,
-            )
+    with _listen(host, port) as listening:
+        async with open_broker(settings, config) as broker:
+            await _serve_on(listening, broker)
+
+
+async def _serve_on(listening: socket.socket, broker: Broker) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            broker.app,
+            loop="uvloop",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # it would write queries, in which codes and states travel
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=STOP_S,
         )
-        # uvicorn stops on these and raises them again afterwards: then they must not end us before the worker has given back its leases.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        async with broker.working():
-            log.info("listening", host=host, port=listening.getsockname()[1])
-            await server.serve(sockets=[listening])
+    )
+    # uvicorn stops on these and raises them again afterwards: then they must not end us before the worker has given back its leases.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    async with broker.working():
+        host, port = listening.getsockname()[:2]
+        log.info("listening", host=host, port=port)
+        await server.serve(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

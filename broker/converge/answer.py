@@ -53,8 +53,10 @@ class Answer:
         key, created_at = await self.events.get(number)
         if key.installation is None or created_at is None:
             raise ValueError(f"event {number} belongs to no installation and is owed no answer")
-        owed = dict(await self.events.unanswered(key.installation))
+        # The facts before what is owed: an uninstall that arrives between the two is then unknown, or known to be owed its answer. The
+        # other way round it would be neither, and the credentials be forgotten with which it has to be acknowledged.
         installation = await self.installations.find(key.installation)
+        owed = dict(await self.events.unanswered(key.installation))
         if number not in owed or installation is None:
             # Answered; or it came before its install, whose converge asks for this answer again.
             return
@@ -120,8 +122,10 @@ class Answer:
         if not installation.is_installed and installation.credentials is not None:
             await self._acknowledge(installation)
             answer = "acknowledge"
-        # Before the event counts as answered: a crash in between must not leave them here for ever.
-        await self.installations.erase_credentials(installation.id, up_to=created_at)
+        # Of every life that is over, since what came late in one leaves it to this. And before the event counts as answered: a crash
+        # in between must not leave them here for ever.
+        over = installation.began_after if installation.is_installed else installation.changed_at
+        await self.installations.erase_credentials(installation.id, up_to=max(created_at, over or created_at))
         return answer
 
     async def _acknowledge(self, installation: Installation) -> None:

@@ -8,6 +8,7 @@ Owns: this order, and which set is acknowledged: never an older one than the new
 Leaves to others: which set is in use (the fold), retries (`answer`, the worker).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,7 +45,7 @@ class AnswerRotation:
             # Overtaken by a newer set: acknowledged late, this one would end that. Came it after that was acknowledged, nobody else
             # forgets what it brought.
             if newest is not None and is_last:
-                await self.installations.retire_credentials(installation.id, newest.credentials, newest.created_at)
+                await self._retire_older(installation, newest)
             return "none owed"
         if not newest.is_proven:
             await self.apps.prove(installation, newest.credentials)
@@ -52,7 +53,7 @@ class AnswerRotation:
             log.info("rotated credentials are in use", installation=installation.id)
         await self._let_end(installation, newest)
         await self._acknowledge(installation, newest.credentials)
-        await self.installations.retire_credentials(installation.id, newest.credentials, newest.created_at)
+        await self._retire_older(installation, newest)
         return "acknowledge"
 
     async def let_older_end(self, installation: Installation) -> None:
@@ -63,14 +64,17 @@ class AnswerRotation:
     async def retire_older(self, installation: Installation) -> None:
         """Forget the sets that are older than the one in use."""
         if in_use := _in_use(installation):
-            await self.installations.retire_credentials(installation.id, in_use.credentials, in_use.created_at)
+            await self._retire_older(installation, in_use)
 
     async def _let_end(self, installation: Installation, kept: CredentialSet) -> None:
-        older = installation.credential_sets[installation.credential_sets.index(kept) + 1 :]
-        for client_id in sorted({each.credentials.client_id for each in older} - {kept.credentials.client_id}):
+        for client_id in sorted({each.client_id for each in _older(installation, kept)} - {kept.credentials.client_id}):
             holder = under_way_with(installation.id, client_id)
             if await self.one_time.has_open(OneTimeKind.TALKDESK, holder, self.now()):
                 raise NotYet(ASK_AGAIN, "sign-ons of the former credentials are under way")
+
+    async def _retire_older(self, installation: Installation, kept: CredentialSet) -> None:
+        if older := _older(installation, kept):
+            await self.installations.retire_credentials(installation.id, older)
 
     async def _acknowledge(self, installation: Installation, credentials: Credentials) -> None:
         try:
@@ -83,3 +87,8 @@ class AnswerRotation:
 
 def _in_use(installation: Installation) -> CredentialSet | None:
     return next((each for each in installation.credential_sets if each.is_proven), None)
+
+
+def _older(installation: Installation, kept: CredentialSet) -> Sequence[Credentials]:
+    sets = installation.credential_sets
+    return [each.credentials for each in sets[sets.index(kept) + 1 :]]

@@ -25,6 +25,7 @@ MAX_ID_LENGTH = 255
 
 # The cap keeps aliases and usernames below Keycloak's 255 characters; a longer id gets the hashed form.
 _PLAIN = re.compile(r"[a-z0-9]{1,64}")
+_SLUG = re.compile(r"[a-z0-9-]{1,64}")
 
 
 def slug_of(installation: InstallationId) -> Slug:
@@ -32,6 +33,11 @@ def slug_of(installation: InstallationId) -> Slug:
     if _PLAIN.fullmatch(installation):
         return Slug(installation)
     return Slug("h-" + hashlib.sha256(installation.encode()).hexdigest()[:40])
+
+
+def is_slug(text: str) -> bool:
+    """Whether this could be an installation's name in a URL: whatever else a path may hold is nobody's."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def alias_of(slug: Slug, generation: int) -> Alias:

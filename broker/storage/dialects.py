@@ -1,8 +1,11 @@
 """What SQLite and PostgreSQL say differently: all of it is here, so that the stores are the same for both."""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Table
+from sqlalchemy import BigInteger, Connection, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -31,4 +34,37 @@ def insert_new(connection: Connection, table: Table, unique: tuple[str, ...], va
     """Insert the row; False, and nothing changes, where one with the same values in the `unique` columns is there."""
     is_sqlite = connection.dialect.name == "sqlite"
     statement = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-    return connection.execute(statement.values(values).on_conflict_do_nothing(index_elements=unique)).rowcount == 1
+    insert = statement.values(values).on_conflict_do_nothing(index_elements=unique)
+    # Without the option SQLAlchemy doesn't keep the count of an INSERT on PostgreSQL.
+    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def insert_or_update(
+    connection: Connection, table: Table, unique: tuple[str, ...], values: Mapping[str, Any], changes: Mapping[str, Any]
+) -> None:
+    """Insert the row, or change the one with the same values in the `unique` columns, in one statement: there is no moment between."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    statement = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    connection.execute(statement.values(values).on_conflict_do_update(index_elements=unique, set_=changes))
+
+
+# One statement, since a deadlock needs two who take the same locks in different orders.
+_HOLD = text(
+    "SELECT pg_advisory_xact_lock(wanted) FROM unnest(CAST(:names AS bigint[])) WITH ORDINALITY AS each(wanted, place) ORDER BY place"
+)
+
+
+def hold(connection: Connection, *names: Sequence[str]) -> None:
+    """Let nobody else hold any of these names until this transaction ends; call it once in a transaction, before what it protects.
+
+    Nothing to do on SQLite, where one transaction writes at a time.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    numbers = sorted({number_of(name) for name in names})
+    connection.execute(_HOLD, {"names": numbers})
+
+
+def number_of(name: Sequence[str]) -> int:
+    """PostgreSQL's advisory locks are numbers of 64 bits. Two names with one number would wait for each other, no more."""
+    return int.from_bytes(hashlib.sha256(json.dumps(name).encode()).digest()[:8], signed=True)

@@ -2,6 +2,9 @@
 
 Every query of a request goes by an index: nothing in a request grows with the number of installations. Columns that are said to be
 sealed hold what `sealing` makes; times are milliseconds since the epoch.
+
+Beside each sealed column stands the id of the key that seals it, which the database takes from the value, with an index: so the keys in
+use are known, and the values of an old key are found, without reading all of them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    FetchedValue,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 
@@ -40,6 +45,8 @@ class Instant(TypeDecorator[datetime]):
         """From the database."""
         return None if value is None else _EPOCH + value * _MILLISECOND
 
+
+_BODY_KEPT = text("body IS NOT NULL")
 
 # Only INTEGER counts up by itself on SQLite.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -67,9 +74,12 @@ event = Table(
     Column("received_at", Instant, nullable=False),
     Column("state", Text, nullable=False),
     Column("body", LargeBinary),  # sealed; NULL once erased
+    Column("body_key", Text, FetchedValue(), index=True),
     Column("answer", Text),
     UniqueConstraint("event_id", "app_id", "type", "installation_id"),
     Index(None, "installation_id"),
+    # Erased ones are not in it: that nothing is left to erase is found at once, however many there were.
+    Index("ix_event_body_kept", "received_at", sqlite_where=_BODY_KEPT, postgresql_where=_BODY_KEPT),
     sqlite_autoincrement=True,  # a number is the key of a task: never used twice
 )
 
@@ -96,6 +106,7 @@ fact = Table(
     Column("created_at", Instant, nullable=False),
     Column("content", Text, nullable=False),
     Column("credentials", LargeBinary),  # sealed; NULL where there are none, or they are erased
+    Column("credentials_key", Text, FetchedValue(), index=True),
     Column("proven_at", Instant),  # of rotated credentials: when Talkdesk first gave a token for them
     Index(None, "installation_id"),
 )
@@ -162,6 +173,7 @@ one_time = Table(
     Column("kind", Text, primary_key=True),
     Column("digest", Text, primary_key=True),  # SHA-256 of the value
     Column("content", LargeBinary, nullable=False),  # sealed
+    Column("content_key", Text, FetchedValue(), index=True),
     Column("expires_at", Instant, nullable=False),
     Column("is_consumed", Boolean, nullable=False),
     Column("holder", Text),  # for whom it is kept, where somebody has to know whether there are any left
@@ -203,6 +215,7 @@ issuer_key = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("kid", Text, nullable=False, unique=True),
     Column("jwk", LargeBinary, nullable=False),  # sealed
+    Column("jwk_key", Text, FetchedValue(), index=True),
 )
 
 failure = Table(
@@ -216,6 +229,7 @@ failure = Table(
     Column("installation", Text),
     Column("hint", Text),
     Column("upstream_status", Integer),
+    Index(None, "at"),
 )
 
 meta = Table(

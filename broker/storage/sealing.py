@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -51,15 +51,19 @@ class Sealer:
         """Without the keys."""
         return f"Sealer(first={self._first!r}, keys={sorted(self._ciphers)!r})"
 
-    def seal(self, plain: bytes, *, place: str) -> bytes:
-        """The sealed form, which opens at this place only."""
-        header = self._headers[self._first]
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return header + nonce + self._ciphers[self._first].encrypt(nonce, plain, header + place.encode())
+    @property
+    def first(self) -> str:
+        """Id of the key that seals."""
+        return self._first
 
-    def open(self, sealed: bytes, *, place: str) -> bytes:
-        """What was sealed. Raises SealError, which says what is wrong and what to do."""
-        key_id = _key_id_of(sealed)
+    @property
+    def keys(self) -> Sequence[str]:
+        """Ids of all keys."""
+        return list(self._ciphers)
+
+    def key_of(self, sealed: bytes, *, place: str) -> str:
+        """Id of the key that opens this. Raises SealError where we don't have it, or only one of the same name."""
+        key_id = key_id_of(sealed)
         if key_id not in self._ciphers:
             raise SealError(
                 f"{place} is sealed with key {key_id!r}, which is not among the sealing keys "
@@ -68,6 +72,18 @@ class Sealer:
         header = self._headers[key_id]
         if sealed[: len(header)] != header:
             raise SealError(f"{place} is sealed with another key of the id {key_id!r}: bring back the key it had")
+        return key_id
+
+    def seal(self, plain: bytes, *, place: str) -> bytes:
+        """The sealed form, which opens at this place only."""
+        header = self._headers[self._first]
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return header + nonce + self._ciphers[self._first].encrypt(nonce, plain, header + place.encode())
+
+    def open(self, sealed: bytes, *, place: str) -> bytes:
+        """What was sealed. Raises SealError, which says what is wrong and what to do."""
+        key_id = self.key_of(sealed, place=place)
+        header = self._headers[key_id]
         nonce, ciphertext = sealed[len(header) : len(header) + _NONCE_BYTES], sealed[len(header) + _NONCE_BYTES :]
         try:
             return self._ciphers[key_id].decrypt(nonce, ciphertext, header + place.encode())
@@ -81,7 +97,8 @@ def _header(key_id: str, key: bytes) -> bytes:
     return bytes([_VERSION, len(key_id)]) + key_id.encode() + check
 
 
-def _key_id_of(sealed: bytes) -> str:
+def key_id_of(sealed: bytes) -> str:
+    """Id of the key that sealed this, whether we have it or not."""
     if len(sealed) < 2 or sealed[0] != _VERSION:
         raise SealError("a sealed value has a form that this version does not know")
     return sealed[2 : 2 + sealed[1]].decode("ascii", "replace")

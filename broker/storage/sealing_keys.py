@@ -20,9 +20,16 @@ MADE_FILE = "sealing.keys"
 _log = structlog.get_logger()
 
 
-def load_keys(*, text: str | None = None, file: Path | None = None, made_below: Path | None = None) -> Sealer:
+def load_keys(
+    *,
+    text: str | None = None,
+    file: Path | None = None,
+    made_below: Path | None = None,
+    is_needed: bool = False,
+) -> Sealer:
     """Sealer with the keys in `text`, else in `file`, else in a file below `made_below` that is made where there is none.
 
+    `is_needed`: something is sealed already, so none is made: it would open nothing of that, and hide that the right one is lost.
     Raises SealError: the keys are not as they should be, or none of the three is given (PostgreSQL has no directory of ours
     that all replicas share, so there the keys must be given).
     """
@@ -32,7 +39,12 @@ def load_keys(*, text: str | None = None, file: Path | None = None, made_below: 
         return parse_keys(_read(file), source=str(file))
     if made_below is None:
         raise SealError("BROKER_SEALING_KEYS or BROKER_SEALING_KEYS_FILE must be given with this database")
-    return _load_made(made_below / MADE_FILE)
+    made = made_below / MADE_FILE
+    if is_needed and not made.exists():
+        raise SealError(
+            f"{made} is missing, and with it the key to what is sealed: bring it back, or give the keys in BROKER_SEALING_KEYS"
+        )
+    return _load_made(made)
 
 
 def parse_keys(text: str, *, source: str) -> Sealer:

@@ -17,10 +17,11 @@ from broker.model.task import Task, TaskKind
 from broker.ports import Clock, Receipt
 from broker.storage import schema
 from broker.storage.database import Database
-from broker.storage.dialects import insert_new
+from broker.storage.dialects import hold, insert_new
 from broker.storage.fact_rows import fact_values, licence_values, logout_values
 from broker.storage.sealing import Sealer, place_of
 from broker.storage.sql_installations import folded, words_about
+from broker.storage.sql_sign_ons import person_names
 from broker.storage.sql_tasks import enqueue
 
 _EVENT_KEY = ("event_id", "app_id", "type", "installation_id")
@@ -124,6 +125,7 @@ class SqlEvents:
         self, connection: Connection, number: int, event: Event, facts: Sequence[Fact], tasks: Sequence[TaskKind]
     ) -> None:
         """Keep what the event states, and the tasks that follow."""
+        hold(connection, *_persons_of(facts))
         for fact in facts:
             _hold_owner(connection, fact, event.key.app)
         logouts = _add_facts(connection, number, facts, self._sealer, self._clock())
@@ -169,6 +171,16 @@ def _hold_owner(connection: Connection, fact: Fact, app: AppId) -> None:
     query = select(schema.installation.c.app_id, schema.installation.c.account_id).filter_by(id=fact.installation)
     if connection.execute(query).one()._asdict() != owner:
         raise _OtherOwner
+
+
+def _persons_of(facts: Sequence[Fact]) -> Iterator[Sequence[str]]:
+    """Names of those who log out, or lose their licence: no sign-on of theirs is kept meanwhile."""
+    for fact in facts:
+        if isinstance(fact, LoggedOut):
+            yield from person_names(fact.account, fact.user, fact.email)
+        elif isinstance(fact, LicencesChanged):
+            for user in fact.removed:
+                yield from person_names(fact.account, user, None)
 
 
 def _add_facts(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from broker.model.identity_provider import ProviderRecord, ProviderState
 from broker.model.names import Alias, InstallationId, alias_of, slug_of
 from broker.storage.database import Database
+from broker.storage.dialects import hold
 from broker.storage.schema import identity_provider as table
 
 
@@ -27,6 +28,7 @@ class SqlProviderRecords:
         """As the port says."""
 
         def work(connection: Connection) -> ProviderRecord:
+            hold(connection, ("identity provider", installation))
             row = connection.execute(_newest(installation)).first()
             if row is not None and row.state != ProviderState.WITHDRAWN.value:
                 return _record_of(row)

@@ -3,7 +3,7 @@
 An installation has a handful of facts, so folding costs less than keeping a result up to date would.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -15,7 +15,7 @@ from broker.model.credentials import Credentials
 from broker.model.facts import Installed, Rotated
 from broker.model.installation import Installation, OperatorWord, fold
 from broker.model.licences import LicenceWord, is_removed
-from broker.model.names import AccountId, AppId, InstallationId, Slug, TalkdeskUserId
+from broker.model.names import AccountId, AppId, InstallationId, Slug, TalkdeskUserId, is_slug
 from broker.model.task import Task, TaskKind
 from broker.storage import schema
 from broker.storage.database import Database
@@ -40,8 +40,8 @@ class SqlInstallations:
         return await self._find(_installation.id == installation)
 
     async def find_by_slug(self, slug: Slug) -> Installation | None:
-        """As the port says."""
-        return await self._find(_installation.slug == slug)
+        """As the port says. The database is not asked what it would refuse to be asked: PostgreSQL takes no NUL in a text."""
+        return await self._find(_installation.slug == slug) if is_slug(slug) else None
 
     async def active_apps(self, account: AccountId) -> Sequence[AppId]:
         """As the port says. Which app is active does not depend on credentials, so none is opened for it."""
@@ -80,12 +80,12 @@ class SqlInstallations:
 
         await self._database.write(work)
 
-    async def retire_credentials(self, installation: InstallationId, kept: Credentials, up_to: datetime) -> None:
+    async def retire_credentials(self, installation: InstallationId, retired: Collection[Credentials]) -> None:
         """As the port says."""
 
         def work(connection: Connection) -> None:
             for row, fact in self._sets(connection, installation):
-                if fact.created_at <= up_to and fact.credentials != kept:
+                if fact.credentials in retired:
                     connection.execute(update(schema.fact).where(*_is_row(row)).values(credentials=None))
                     connection.execute(update(schema.event).where(_event.number == row.event).values(body=None))
 

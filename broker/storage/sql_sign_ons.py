@@ -1,7 +1,7 @@
 """Sign-ons that we vouched for, and which of them Keycloak may still hold.
 
-Keeping a sign-on and keeping a `user.logout` never overlap (a database write runs alone), so a sign-on is either refused by the logout
-or found by the task that follows from it.
+Keeping a sign-on and keeping a `user.logout` of the same person never overlap (both hold `person_names`), so a sign-on is either
+refused by the logout or found by the task that follows from it.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
 from broker.storage.database import Database
+from broker.storage.dialects import hold
 from broker.storage.schema import sign_on as table
 from broker.storage.schema import user_logout as logout
 
@@ -30,6 +31,8 @@ class SqlSignOns:
         """As the port says."""
 
         def work(connection: Connection) -> bool:
+            person = sign_on.person
+            hold(connection, *person_names(person.account, person.user, person.email))
             if connection.scalar(select(exists().where(*_ends(sign_on)))):
                 return False
             connection.execute(insert(table), _values(sign_on))
@@ -104,8 +107,15 @@ class SqlSignOns:
             return
         # One by one: an account's sign-ons may be more than a statement takes parameters.
         change = update(table).where(table.c.id == bindparam("changed")).values(**values)
-        rows = [{"changed": sign_on_id} for sign_on_id in sign_on_ids]
+        # In order: two that end the same sign-ons must not wait for each other.
+        rows = [{"changed": sign_on_id} for sign_on_id in sorted(sign_on_ids)]
         await self._database.write(lambda connection: connection.execute(change, rows))
+
+
+def person_names(account: AccountId, user: TalkdeskUserId, email: str | None) -> Sequence[Sequence[str]]:
+    """What a person's sign-ons and logouts hold: the user, and the address, by which a logout finds the person too."""
+    by_user = ("user", account, user)
+    return (by_user, ("email", account, email.lower())) if email else (by_user,)
 
 
 def _is_person(account: AccountId, user: TalkdeskUserId) -> Sequence[ColumnElement[bool]]:

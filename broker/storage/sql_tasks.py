@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select,
 
 from broker.model.task import Claim, Task, TaskKind
 from broker.storage.database import Database
-from broker.storage.dialects import db_now_ms, insert_new
+from broker.storage.dialects import db_now_ms, insert_or_update
 from broker.storage.schema import task as table
 
 _WAITING, _LEASED, DONE, _FAILED, _ALARMING = "waiting", "leased", "done", "failed", "alarming"
@@ -90,21 +90,16 @@ def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) 
     due = _now(connection) + _ms(after)
     row = {"kind": task.kind.value, "key": task.key}
     new = {"state": _WAITING, "due_at": due, "generation": 1, "attempts": 0, "lease": 0}
-    if insert_new(connection, table, ("kind", "key"), {**row, **new}):
-        return
     is_open = table.c.state.in_((*_CLAIMABLE, _LEASED))
-    connection.execute(
-        update(table)
-        .where(_is(task))
-        .values(
-            # A lease that runs stays: the task is not to run twice at once. Its end finds the new generation.
-            state=case((table.c.state == _LEASED, _LEASED), else_=_WAITING),
-            due_at=case((and_(is_open, table.c.due_at < due), table.c.due_at), else_=due),
-            generation=table.c.generation + 1,
-            attempts=0,
-            error=None,
-        )
-    )
+    again = {
+        # A lease that runs stays: the task is not to run twice at once. Its end finds the new generation.
+        "state": case((table.c.state == _LEASED, _LEASED), else_=_WAITING),
+        "due_at": case((and_(is_open, table.c.due_at < due), table.c.due_at), else_=due),
+        "generation": table.c.generation + 1,
+        "attempts": 0,
+        "error": None,
+    }
+    insert_or_update(connection, table, ("kind", "key"), {**row, **new}, again)
 
 
 def _due(connection: Connection, kind: TaskKind, limit: int, now: int) -> Sequence[Row[Any]]:
@@ -131,7 +126,11 @@ def _lease(connection: Connection, row: Row[Any], owner: str, until: int) -> Cla
 
 def _release_expired(connection: Connection, now: int) -> None:
     expired = and_(table.c.state == _LEASED, table.c.lease_until <= now)
-    connection.execute(update(table).where(expired).values({"state": _WAITING, **_NO_LEASE}))
+    # Rows that somebody holds are passed over: two that claim at once release different ones, and wait for nobody.
+    free = select(table.c.kind, table.c.key).where(expired).with_for_update(skip_locked=True)
+    for row in connection.execute(free).all():
+        released = {"state": _WAITING, **_NO_LEASE}
+        connection.execute(update(table).where(table.c.kind == row.kind, table.c.key == row.key).values(released))
 
 
 def _is(task: Task) -> ColumnElement[bool]:

@@ -32,6 +32,8 @@ _FOR_READERS = ("PRAGMA query_only = ON",)
 class SqliteDatabase:
     """`Database` on one SQLite file, which is made on first use, readable by its owner only."""
 
+    upgrades_at_start = True
+
     def __init__(self, path: str, *, readers: int = 2, busy_timeout_s: float = 5.0) -> None:
         """`busy_timeout_s`: how long to wait for another process that writes (a command, a backup)."""
         self._path = Path(path)
@@ -74,6 +76,9 @@ class SqliteDatabase:
                 return work(connection)
         except DBAPIError as error:
             raise _translated(error, self._path) from None
+        except UnicodeEncodeError:
+            # Half a surrogate pair. The error itself would quote the text.
+            raise StorageError(f"{self._path}: a text can't be kept in UTF-8") from None
 
     def _make_file(self) -> None:
         # SQLite would make it readable for everybody; its -wal and -shm files take the mode of this one.

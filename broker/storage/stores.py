@@ -13,6 +13,7 @@ from broker.storage.sql_issuer_keys import SqlIssuerKeys
 from broker.storage.sql_logouts import SqlLogouts
 from broker.storage.sql_one_time import SqlOneTimeValues
 from broker.storage.sql_records import SqlAccounts, SqlFailures, SqlMeta
+from broker.storage.sql_retention import SqlRetention
 from broker.storage.sql_sign_ons import SqlSignOns
 from broker.storage.sql_task_lists import SqlBacklog, SqlOrigins
 from broker.storage.sql_tasks import SqlTasks
@@ -33,6 +34,7 @@ class Stores:
     issuer_keys: ports.IssuerKeys
     failures: ports.Failures
     meta: ports.Meta
+    retention: ports.Retention
     backlog: listing.Backlog
     origins: observation.Origins
 
@@ -51,6 +53,7 @@ def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
         issuer_keys=SqlIssuerKeys(database, sealer),
         failures=SqlFailures(database),
         meta=SqlMeta(database),
+        retention=SqlRetention(database),
         backlog=SqlBacklog(database),
         origins=SqlOrigins(database),
     )

@@ -48,7 +48,7 @@ async def test_a_schema_of_another_version_is_refused(commands: Commands, tmp_pa
     database = open_database(f"sqlite:///{tmp_path / 'broker.sqlite3'}")
     await database.write(lambda connection: None)
     await database.close()
-    assert "schema" in await commands.run("events", "list", exit_code=1)
+    assert "schema" in await commands.run("events", "list", exit_code=2)
 
 
 async def test_a_command_makes_no_sealing_key(stores: Stores, commands: Commands, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ async def test_a_command_makes_no_sealing_key(stores: Stores, commands: Commands
     await receive(stores, installed())
     await receive(stores, uninstalled())
     (tmp_path / "sealing.keys").unlink()
-    text = await commands.run("installations", "forget", INSTALLATION, "--yes", exit_code=1)
+    text = await commands.run("installations", "forget", INSTALLATION, "--yes", exit_code=2)
     assert "BROKER_SEALING_KEYS" in text
     assert not (tmp_path / "sealing.keys").exists()
 

@@ -1,27 +1,31 @@
-"""Databases that the stores are judged on. Another one is another parameter of `backend`."""
+"""Databases that the stores are judged on: every test of a store runs on each of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from broker.storage.database import Database, upgrade
+from broker.storage.database import Database
 from broker.storage.stores import Stores
-from tests.contracts.stores import Backend, SqliteBackend, stores_on
+from tests.contracts.stores import Backend, PostgresqlBackend, SqliteBackend, stores_on
 
 
-@pytest.fixture(params=[SqliteBackend])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """An empty database of each kind that is supported."""
-    made: Backend = request.param(tmp_path)
-    return made
+    if request.param == "sqlite":
+        yield SqliteBackend(tmp_path)
+        return
+    made = PostgresqlBackend(request.getfixturevalue("postgresql"))
+    yield made
+    made.drop()
 
 
 @pytest.fixture
 async def database(backend: Backend) -> AsyncIterator[Database]:
     """The database, open, with the schema of this version."""
+    await backend.upgrade()
     opened = backend.open()
-    await upgrade(opened)
     yield opened
     await opened.close()
 

@@ -7,7 +7,10 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+from psycopg import sql
 from pydantic import SecretStr
+from sqlalchemy import URL
 
 from broker.model.credentials import Credentials, Links
 from broker.model.event import Event, EventKey, EventState
@@ -24,9 +27,10 @@ from broker.model.names import AccountId, Alias, AppId, EventId, InstallationId,
 from broker.model.sign_on import Person, SignOn, SignOnState
 from broker.model.task import TaskKind
 from broker.ports import Receipt
-from broker.storage.database import Database, open_database
+from broker.storage.database import Database, open_database, upgrade
 from broker.storage.sealing import Sealer
 from broker.storage.stores import Stores, open_stores
+from tests.postgresql_server import PostgresqlServer, plain
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 APP = AppId("app1")
@@ -46,8 +50,12 @@ class Backend(Protocol):
         """Open it once more."""
         ...
 
+    async def upgrade(self) -> None:
+        """Give it the schema of this version."""
+        ...
+
     def content(self) -> bytes:
-        """Every byte that it keeps on disk."""
+        """All that it keeps."""
         ...
 
 
@@ -61,9 +69,69 @@ class SqliteBackend:
         """As the protocol says."""
         return open_database(f"sqlite:///{self.directory / 'broker.sqlite3'}")
 
+    async def upgrade(self) -> None:
+        """As the protocol says."""
+        database = self.open()
+        await upgrade(database)
+        await database.close()
+
     def content(self) -> bytes:
-        """As the protocol says: the file, its log of writes, and the index of that."""
+        """Every byte on disk: the file, its log of writes, and the index of that."""
         return b"".join(file.read_bytes() for file in sorted(self.directory.glob("broker.sqlite3*")))
+
+
+class PostgresqlBackend:
+    """A database of the server's, made when it is first needed."""
+
+    def __init__(self, server: PostgresqlServer) -> None:
+        """Nothing is made yet."""
+        self.server = server
+        self._made: URL | None = None
+
+    @property
+    def url(self) -> URL:
+        """The database; empty where it is new."""
+        if self._made is None:
+            self._made = self.server.make_database()
+        return self._made
+
+    def open(self) -> Database:
+        """As the protocol says."""
+        return open_database(self.url.render_as_string(hide_password=False))
+
+    async def upgrade(self) -> None:
+        """As the protocol says: a copy of one that was upgraded, which takes a quarter of the time."""
+        assert self._made is None, "there is a database already"
+        self._made = self.server.make_database((await _template(self.server)).database or "")
+
+    def content(self) -> bytes:
+        """Every value of every table; which bytes lie on disk is the server's."""
+        kept = bytearray()
+        with psycopg.connect(plain(self.url)) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            for (table,) in tables:
+                for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))):
+                    kept += b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in row)
+        return bytes(kept)
+
+    def drop(self) -> None:
+        """Away with it."""
+        if self._made is not None:
+            self.server.drop_database(self._made)
+
+
+_templates: dict[URL, URL] = {}
+
+
+async def _template(server: PostgresqlServer) -> URL:
+    """A database with the schema, in which nobody is connected, which is what PostgreSQL copies."""
+    if server.url not in _templates:
+        url = server.make_database()
+        database = open_database(url.render_as_string(hide_password=False))
+        await upgrade(database)
+        await database.close()
+        _templates[server.url] = url
+    return _templates[server.url]
 
 
 def sealer() -> Sealer:

@@ -15,7 +15,7 @@ from broker.errors import StorageError, StorageUnavailable
 from broker.model.task import TaskKind
 from broker.ports import OneTimeKind
 from broker.storage import schema
-from broker.storage.database import Database, _config, is_current, upgrade
+from broker.storage.database import Database, _config, is_current, make_ready, upgrade
 from broker.storage.dialects import db_now_ms
 from broker.storage.stores import Stores
 from tests.contracts.stores import (
@@ -59,12 +59,30 @@ async def test_a_database_of_a_newer_version_is_not_current(database: Database) 
     newer = text("UPDATE alembic_version SET version_num = '9999'")
     await database.write(lambda connection: connection.execute(newer))
     assert not await is_current(database)
+    for ready in (make_ready, upgrade):
+        with pytest.raises(StorageError, match="newer than this version"):
+            await ready(database)
+
+
+async def test_a_schema_is_upgraded_at_start_only_where_nobody_else_can_be_serving(backend: Backend) -> None:
+    """On SQLite the service does it by itself; on PostgreSQL the start stops, with the command in one line."""
+    database = backend.open()
+    if database.upgrades_at_start:
+        await make_ready(database)
+    else:
+        with pytest.raises(StorageError, match=r"^[^\n]*`broker database upgrade`[^\n]*$"):
+            await make_ready(database)
+        await upgrade(database)
+    assert await is_current(database)
+    await make_ready(database)
+    await database.close()
 
 
 async def test_processes_that_upgrade_at_once_do_it_once(backend: Backend) -> None:
-    """Both end with a current database."""
+    """All end with a current database, and one of them made it."""
     opened = [backend.open() for _ in range(4)]
-    await asyncio.gather(*(upgrade(each) for each in opened))
+    upgraded = await asyncio.gather(*(upgrade(each) for each in opened))
+    assert sorted(upgraded) == [False, False, False, True]
     for each in opened:
         assert await is_current(each)
         await each.close()
@@ -126,6 +144,15 @@ async def test_an_error_of_the_database_names_no_value(database: Database) -> No
     with pytest.raises(StorageError) as caught:
         await database.write(lambda connection: connection.execute(ROW))
     assert not isinstance(caught.value, StorageUnavailable)
+    assert "known-value" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("half", ["\ud800", "known-value\udfff"])
+async def test_half_a_character_is_an_error_of_the_database(database: Database, half: str) -> None:
+    """It can't be kept in UTF-8, which is no reason to crash, or to quote it."""
+    with pytest.raises(StorageError) as caught:
+        await database.write(lambda connection: connection.execute(insert(schema.meta).values(key="k", value=half)))
     assert "known-value" not in str(caught.value)
     assert caught.value.__suppress_context__
 

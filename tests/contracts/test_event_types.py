@@ -82,10 +82,13 @@ async def test_a_rotated_set_is_in_use_once_it_is_proven(stores: Stores) -> None
 
 
 async def test_retired_sets_are_erased_with_the_bodies_that_held_them(stores: Stores, database: Database) -> None:
-    """Newer ones and the kept one stay, whole."""
+    """The others stay, whole."""
     for fact in (installed(at(0)), rotated(at(1)), rotated(at(2), "client3"), rotated(at(3), "client4")):
         await receive(stores, fact)
-    await stores.installations.retire_credentials(INSTALLATION, credentials("client3"), at(2))
+    found = await stores.installations.find(INSTALLATION)
+    assert found is not None
+    older = [each.credentials for each in found.credential_sets if each.created_at < at(2)]
+    await stores.installations.retire_credentials(INSTALLATION, older)
     assert await sets(stores) == ["client4", "client3"]
     query = select(schema.event.c.body.is_(None)).order_by(schema.event.c.number)
     erased = await database.read(lambda connection: list(connection.scalars(query)))

@@ -76,7 +76,7 @@ async def call_everything(stores: Stores) -> None:
     await stores.installations.is_removed(found, USER)
     assert found.credentials is not None
     await stores.installations.mark_proven(INSTALLATION, found.credentials, NOW)
-    await stores.installations.retire_credentials(INSTALLATION, replace(found.credentials, key_id="kept"), NOW)
+    await stores.installations.retire_credentials(INSTALLATION, [replace(found.credentials, key_id="another")])
     await stores.installations.erase_credentials(INSTALLATION, NOW)
     await stores.installations.suspend(INSTALLATION, NOW)
     await stores.installations.resume(INSTALLATION, NOW)
@@ -120,6 +120,7 @@ async def call_everything(stores: Stores) -> None:
     await stores.issuer_keys.all()
     await stores.failures.save(Failure("r", NOW, Stage.LAUNCH, "x", "", None, None, None))
     await stores.failures.find("r")
+    await stores.retention.forget(NOW, 10)
     await stores.meta.instance_id()
 
 

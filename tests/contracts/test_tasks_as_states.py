@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from broker.model.task import Claim, Task, TaskKind
-from broker.storage.database import upgrade
-from tests.contracts.stores import Backend, SqliteBackend, stores_on
+from tests.contracts.stores import Backend, PostgresqlBackend, SqliteBackend, stores_on
+from tests.postgresql_server import PostgresqlServer
 
 LATER = timedelta(hours=1)
 NOW = timedelta(0)
@@ -57,23 +58,22 @@ class TasksAsStates(RuleBasedStateMachine):
     def __init__(self) -> None:
         """An empty database."""
         super().__init__()
-        self.directory = tempfile.TemporaryDirectory()
         self.loop = asyncio.Runner()
-        self.database = self.backend().open()
-        self.loop.run(upgrade(self.database))
+        backend = self.new_backend()
+        self.loop.run(backend.upgrade())
+        self.database = backend.open()
         self.tasks = stores_on(self.database).tasks
         self.rows: dict[str, Row] = {}
         self.claims: list[Claim] = []
 
-    def backend(self) -> Backend:
+    def new_backend(self) -> Backend:
         """The database that is judged."""
-        return SqliteBackend(Path(self.directory.name))
+        raise NotImplementedError
 
     def teardown(self) -> None:
         """Close everything."""
         self.loop.run(self.database.close())
         self.loop.close()
-        self.directory.cleanup()
 
     @rule(key=KEYS, after=TIMES)
     def ask(self, key: str, after: timedelta) -> None:
@@ -128,5 +128,31 @@ class TasksAsStates(RuleBasedStateMachine):
             assert NOW < wait <= LATER
 
 
-TestTasksAsStates = TasksAsStates.TestCase
-TestTasksAsStates.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+COURSES = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.thorough
+def test_tasks_on_sqlite(tmp_path: Path) -> None:
+    """Each course has a file of its own."""
+
+    class OnSqlite(TasksAsStates):
+        def new_backend(self) -> Backend:
+            return SqliteBackend(Path(tempfile.mkdtemp(dir=tmp_path)))
+
+    run_state_machine_as_test(OnSqlite, settings=COURSES)
+
+
+@pytest.mark.postgresql
+def test_tasks_on_postgresql(postgresql: PostgresqlServer) -> None:
+    """Each course has a database of its own."""
+
+    class OnPostgresql(TasksAsStates):
+        def new_backend(self) -> Backend:
+            self.made = PostgresqlBackend(postgresql)
+            return self.made
+
+        def teardown(self) -> None:
+            super().teardown()
+            self.made.drop()
+
+    run_state_machine_as_test(OnPostgresql, settings=COURSES)

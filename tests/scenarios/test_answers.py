@@ -1,15 +1,17 @@
 """What Talkdesk is told, and when: never before the realm is what the event says."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from broker.errors import KeycloakError, TalkdeskError
 from broker.model.names import Alias, InstallationId, alias_of, slug_of
 from broker.model.task import Task, TaskKind
-from broker.ports import Json
+from broker.ports import Events, Installations, Json
 from broker.realm.in_memory import InMemoryIdentityProviders
 from tests.scenarios.converging import BEGIN, World, credentials_of, open_world
 
@@ -28,6 +30,24 @@ class Interrupted(InMemoryIdentityProviders):
         """Add one, meanwhile."""
         await self.meanwhile()
         await super().create_mapper(alias, mapper)
+
+
+@dataclass(frozen=True)
+class Interrupting:
+    """A store in which something happens as soon as one of its methods has read."""
+
+    store: Any
+    method: str
+    meanwhile: Callable[[], Awaitable[None]]
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.store, name)
+        return self._read if name == self.method else call
+
+    async def _read(self, *arguments: Any) -> Any:
+        found = await getattr(self.store, self.method)(*arguments)
+        await self.meanwhile()
+        return found
 
 
 @pytest.fixture
@@ -75,6 +95,30 @@ async def test_an_uninstall_during_the_set_up_is_acknowledged_after_its_own_conv
     assert order == ["mark_live", "delete", "approve", "erase_credentials"]
     assert await world.answer_to(installed) == "none owed"
     assert [await world.answer_to(number) for number in numbers] == ["acknowledge"]
+
+
+async def test_an_uninstall_that_arrives_while_an_answer_is_read_up_is_acknowledged(world: World) -> None:
+    """Between the two reads of an answer's task: the install is answered too late then, but no credentials may go before the uninstall's answer."""
+    installed = await world.install(INSTALLATION)
+    numbers: list[str] = []
+
+    async def meanwhile() -> None:
+        if not numbers:
+            numbers.append(await world.uninstall(INSTALLATION, at=1))
+
+    answer = world.answer
+    world.answer = replace(
+        answer,
+        events=cast(Events, Interrupting(answer.events, "unanswered", meanwhile)),
+        installations=cast(Installations, Interrupting(answer.installations, "find", meanwhile)),
+    )
+    await ask_again(world, installed)
+
+    assert await world.work() == []
+
+    assert [await world.answer_to(number) for number in numbers] == ["acknowledge"]
+    assert world.talkdesk.told == [("approve", INSTALLATION)]
+    assert not await credentials_are_kept(world)
 
 
 async def test_an_install_that_talkdesk_does_not_hear_is_approved_later(world: World) -> None:

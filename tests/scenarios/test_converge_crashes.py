@@ -10,6 +10,8 @@ from broker.model.names import InstallationId, alias_of, slug_of
 from broker.realm.in_memory import InMemoryIdentityProviders
 from tests.scenarios.converging import Crash, World, complete, open_world, state_of, steps_of_an_install
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from broker.model.names import AccountId, InstallationId
 from broker.model.sign_on import SignOn
 from demo.app import DownstreamApp
@@ -104,6 +106,7 @@ async def test_a_link_does_not_decide_where_a_browser_resumes(world: World) -> N
     assert page.url == f"{world.wallboard.url}/"
 
 
+@pytest.mark.thorough
 async def test_an_account_with_a_long_history_is_ended_to_the_last(world: World) -> None:
     """More sign-ons than are told at a time; what was told is noted on the way, so that a cut-off does not begin anew."""
     installation = await world.install(ACME)

@@ -70,6 +70,7 @@ def faults_left(world: World) -> int:
     return len(world.talkdesk.faults._waiting[Endpoint.TOKEN])
 
 
+@pytest.mark.thorough
 async def test_a_sign_on_under_way_is_finished_with_the_set_that_began_it(world: World) -> None:
     """Talkdesk ends the old set at the acknowledgement, so that waits for the code of the old client."""
     installation = await world.install(ACME)

@@ -16,6 +16,7 @@ def trips(world: World) -> int:
     return len(world.talkdesk.calls_to(Endpoint.AUTHORIZE))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "variants",
     [

@@ -178,6 +178,16 @@ def test_a_key_is_made_once_and_said_aloud(tmp_path: Path) -> None:
     assert made.read_text().strip().partition(":")[2] not in str(logs)
 
 
+def test_none_is_made_where_something_is_sealed_already(tmp_path: Path) -> None:
+    """Its key is lost, and another one would not bring it back; one that is there is taken as ever."""
+    with pytest.raises(SealError, match=f"{MADE_FILE} is missing"):
+        load_keys(made_below=tmp_path, is_needed=True)
+    assert not (tmp_path / MADE_FILE).exists()
+    load_keys(made_below=tmp_path)
+    load_keys(made_below=tmp_path, is_needed=True)
+    load_keys(text=f"t:{TEXT_A}", is_needed=True)
+
+
 def test_a_key_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
     """The error names the file."""
     (tmp_path / "file").touch()

@@ -63,6 +63,24 @@ async def test_what_fails_comes_again(tmp_path: Path, error: Exception) -> None:
         await eventually(lambda: attempts == [0, 1], what="a second attempt")
 
 
+async def test_what_hangs_is_cut_off_before_its_lease_ends(tmp_path: Path) -> None:
+    """Otherwise another process would be at the same task meanwhile. It is tried again, and the lease was still held when it was put off."""
+    attempts: list[int] = []
+
+    async def effect(claim: Claim) -> None:
+        attempts.append(claim.attempts)
+        if claim.attempts == 0:
+            await asyncio.Event().wait()
+
+    async with opened_stores(tmp_path) as stores:
+        await stores.tasks.enqueue(CONVERGE)
+        worker = Worker(stores.tasks, {TaskKind.CONVERGE: effect}, "test", lease=timedelta(seconds=3))
+        running = asyncio.create_task(worker.run())
+        await eventually(lambda: attempts == [0, 1], what="a second attempt, counted as one")
+        worker.stop()
+        await running
+
+
 async def test_what_can_never_succeed_is_left(tmp_path: Path) -> None:
     """Final means that the same request will never do: nothing waits afterwards."""
     called = asyncio.Event()

@@ -1,0 +1,24 @@
+"""`broker database`: the schema of the database."""
+
+import typer
+
+from broker.cli.opening import run
+from broker.storage.database import upgrade as upgrade_database
+
+app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The schema of the database."""
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the schema to this version, in one transaction.
+
+    On PostgreSQL this is a step of its own, before the first service of a new version starts; any number of processes may do it at
+    once. On SQLite the service does it by itself.
+    """
+    has_changed = run(upgrade_database, needs_current=False)
+    typer.echo("The schema is now this version's." if has_changed else "The schema is this version's already.")

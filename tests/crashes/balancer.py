@@ -1,0 +1,79 @@
+"""A load balancer on loopback: one address, behind it any number of broker processes, some of them dead.
+
+Takes the next process in turn that lets itself be connected to, as balancers do without health checks: a frozen process is connected to
+by its system, and does not answer. Whoever checks health takes its port off the list.
+"""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+from tests.processes import free_port
+
+_PIECE = 64 * 1024
+
+
+class Balancer:
+    """Passes bytes on; knows nothing of HTTP."""
+
+    def __init__(self) -> None:
+        """It is found at `url` once it is entered."""
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.ports: list[int] = []
+        """Where the processes listen."""
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        assert self._server is not None
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._connections.discard(connection)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for port in tuple(self.ports):
+            try:
+                there = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                continue
+            self.ports.sort(key=port.__eq__)  # the next one has its turn
+            await _join(reader, writer, *there)
+            return
+
+
+async def _join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: asyncio.StreamReader, there: asyncio.StreamWriter
+) -> None:
+    ways = [asyncio.create_task(_pass_on(reader, there)), asyncio.create_task(_pass_on(other, writer))]
+    try:
+        # Whichever side goes away takes the other with it: what is under way when a process dies ends without an answer.
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        there.close()
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while piece := await source.read(_PIECE):
+            target.write(piece)
+            await target.drain()

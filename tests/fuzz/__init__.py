@@ -1,0 +1,1 @@
+"""Proof that nothing that is sent to the events endpoint breaks it."""

@@ -1,0 +1,5 @@
+"""The same surroundings as for the crash tests."""
+
+from tests.crashes.conftest import around
+
+__all__ = ["around"]

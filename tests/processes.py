@@ -1,0 +1,140 @@
+"""The broker as a process of its own, that can be killed, frozen, thawed and started again on the same data.
+
+Owns: the process, its environment, its log. Leaves to others: what is sent to it, and what has to come of it.
+Signals go to one process by its id, never to a name. Linux only, for the memory that a process holds.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parent.parent
+_LOOPBACK = "127.0.0.1"
+# Below the range from which the system gives ports away: nobody takes the port of a broker that is down for a moment.
+_PORTS = range(20_000, 32_000)
+
+
+class BrokerProcess:
+    """`broker serve`, started as often as wanted; each start has the same address, data and log."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, *, within: Sequence[str] = ()) -> None:
+        """`environment` has the settings, without where to listen; `within` is a command that becomes the one that follows it."""
+        self.port = free_port()
+        self.url = f"http://{_LOOPBACK}:{self.port}"
+        self.log = log
+        self._within = within
+        self._environment = {"PATH": os.environ["PATH"], "BROKER_PUBLIC_URL": self.url, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, "the broker is not running"
+        return self._process.pid
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory of the running process that lies in RAM."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+    def spawn(self) -> None:
+        """Start it, and do not wait for anything."""
+        assert self._process is None, "the broker is running"
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._within, sys.executable, "-m", "broker", "serve", "--port", str(self.port)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=ROOT,
+            )
+
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.spawn()
+        await self.until_ready()
+
+    async def until_ready(self) -> None:
+        """Wait until it says that it is ready; fails at once where the process has ended."""
+        async with httpx.AsyncClient(trust_env=False, base_url=self.url) as client:
+            await eventually(lambda: self._is_ready(client), what="the broker is ready", seconds=90)
+
+    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
+        assert self._process is not None, "the broker is not running"
+        assert self._process.poll() is None, f"the broker has ended by itself: {self.log.read_text()[-2000:]}"
+        try:
+            return (await client.get("/health/ready")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL: it has no chance to do anything more. Harmless where it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still wherever it is; its sockets stay open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    async def stop(self) -> int:
+        """SIGTERM, as an operator does; the exit code. Harmless where it does not run."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        assert self._process is not None, "the broker is not running"
+        code = await asyncio.to_thread(self._process.wait, 60)
+        self._process = None
+        return code
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """What it logged, oldest first; a line that is no JSON comes as `{"event": line}`."""
+        return [_parsed(line) for line in self.log.read_text(errors="replace").splitlines() if line]
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Lines that say that something of ours went wrong: errors, exceptions, and whatever did not come from the log."""
+        return [each for each in self.log_lines() if each.get("level") not in ("debug", "info", "warning")]
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    for port in random.sample(_PORTS, 100):
+        with socket.socket() as taken:
+            try:
+                taken.bind((_LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {"event": line}
+    return content if isinstance(content, dict) else {"event": line}
