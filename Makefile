@@ -30,7 +30,7 @@ format: setup
 	$(BIN)/ruff format .
 
 test: setup
-	$(BIN)/python -m pytest tests $(ARGS)
+	$(BIN)/python -m pytest tests -n 2 --dist loadgroup $(ARGS)
 
 test-quick: setup
 	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz -m "not postgresql and not thorough" -n 2 --dist worksteal $(ARGS)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,15 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from broker.alerts.sign_ons import AlertOfSignOns
+from broker.alerts.webhook import HttpWebhook
 from broker.converge.answer import Answer
 from broker.converge.check import Check
 from broker.converge.desired import Deployment
 from broker.converge.provision import Converge
 from broker.converge.rotation import AnswerRotation
 from broker.door import Door, StartPage, with_issuer
+from broker.downstream import HttpAppLogoutUrl
 from broker.events import endpoint as events_endpoint
 from broker.events.accept import Owners
 from broker.events.parse import Parser
@@ -31,20 +34,27 @@ from broker.launch import endpoint as launch_endpoint
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch, ToKeycloak
+from broker.launch.switch import Switches
+from broker.logout import endpoint as relay_endpoint
 from broker.logout.account import EndAccount
+from broker.logout.deliver import Deliver, RelayedApp, Settle
 from broker.logout.end_sessions import EndSessions
+from broker.logout.relay import Relay
+from broker.logout.seen import SessionsSeen
 from broker.logout.sign_out import SignOut
 from broker.model.names import AccountId
 from broker.model.pkce import random_value
+from broker.model.realm_user import MatchRule
 from broker.model.task import TaskKind
 from broker.observation import Timed
 from broker.outbound import Observe, http_client
-from broker.ports import Clock
+from broker.ports import Clock, Webhook
 from broker.provider import endpoint as provider_endpoint
 from broker.provider.answer import AnswerKeycloak
 from broker.provider.authorize import Authorize
 from broker.provider.callback import Callback
 from broker.provider.client_auth import ClientAuthentication
+from broker.provider.match import MatchUser
 from broker.provider.token import Token
 from broker.realm.connection import RealmConnection
 from broker.realm.identity_providers import KeycloakIdentityProviders
@@ -52,6 +62,7 @@ from broker.realm.keys import KeycloakRealmKeys
 from broker.realm.launch_client import KeycloakLaunchClient
 from broker.realm.logout import KeycloakLogoutEndpoint
 from broker.realm.operations import operation_of
+from broker.realm.users import KeycloakUsers
 from broker.settings import ConfigFile, EventSettings, Settings
 from broker.states import States
 from broker.storage import database as databases
@@ -70,7 +81,7 @@ from broker.web.failures import FailurePages
 from broker.web.metrics import Metrics
 from broker.web.middleware import EveryAnswer, RequestIds
 from broker.web.pages import Pages
-from broker.worker import Effect, Worker
+from broker.worker import PLACES, Effect, Worker
 
 
 @dataclass(frozen=True)
@@ -81,12 +92,13 @@ class Broker:
     worker: Worker
     stores: Stores
     now: Clock
+    longest_session: timedelta
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
         working = asyncio.create_task(self.worker.run())
-        sweeping = asyncio.create_task(keep_house(self.stores.one_time_values, self.stores.retention, self.now))
+        sweeping = asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))
         try:
             yield
         finally:
@@ -110,6 +122,7 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
         measured = Metrics([app.id for app in config.apps])
         talkdesk_client = await stack.enter_async_context(http_client(observe=_talkdesk_calls(measured)))
         keycloak_client = await stack.enter_async_context(http_client(observe=_keycloak_calls(measured)))
+        keycloak = _keycloak(settings, keycloak_client)
         parts = _Parts(
             settings=settings,
             config=config,
@@ -119,11 +132,15 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
             keys=await SigningKeys.load(stores.issuer_keys),
             instance=await stores.meta.instance_id(),
             talkdesk=_talkdesk(settings, talkdesk_client, now),
-            keycloak=_keycloak(settings, keycloak_client),
+            keycloak=keycloak,
+            switches=Switches(keycloak.identity_providers),
+            webhook=_webhook(settings, await stack.enter_async_context(http_client())),
+            relayed=await _relayed(config, stack, measured),
         )
         worker = _worker(parts)
+        longest = timedelta(hours=settings.longest_session_hours)
         # Outside of everything: also what the framework answers by itself gets these headers.
-        yield Broker(RequestIds(EveryAnswer(_app(parts, worker))), worker, stores, now)
+        yield Broker(RequestIds(EveryAnswer(_app(parts, worker))), worker, stores, now, longest)
 
 
 @dataclass(frozen=True)
@@ -137,6 +154,7 @@ class _Talkdesk:
 @dataclass(frozen=True)
 class _Keycloak:
     identity_providers: KeycloakIdentityProviders
+    users: KeycloakUsers
     keys: KeycloakRealmKeys
     logout: KeycloakLogoutEndpoint
     launch_client: KeycloakLaunchClient
@@ -155,6 +173,10 @@ class _Parts:
     instance: str
     talkdesk: _Talkdesk
     keycloak: _Keycloak
+    switches: Switches
+    webhook: Webhook | None
+    relayed: Mapping[str, RelayedApp]
+    """Apps whose logouts we deliver, by slug."""
 
     @property
     def issuers(self) -> Issuers:
@@ -170,8 +192,13 @@ class _Parts:
             keys=self.keys,
             issuers=self.issuers,
             now=self.now,
+            lease=timedelta(seconds=self.settings.lease_seconds),
             observer=self.metrics,
         )
+
+    @property
+    def settle(self) -> Settle:
+        return Settle(self.stores.deliveries, self.now, self.metrics)
 
     @property
     def states(self) -> States:
@@ -186,7 +213,9 @@ class _Parts:
     @property
     def to_keycloak(self) -> ToKeycloak:
         launch_url = f"{self.settings.public_url}/talkdesk/launch"
-        return ToKeycloak(self.door, self.states, self.keycloak.launch_client, launch_url)
+        return ToKeycloak(
+            self.door, self.states, self.keycloak.launch_client, self.switches, self.stores.tasks.enqueue, launch_url
+        )
 
     @property
     def to_talkdesk(self) -> ToTalkdesk:
@@ -195,6 +224,19 @@ class _Parts:
     @property
     def listed_accounts(self) -> frozenset[AccountId] | None:
         return listed_accounts(self.settings, self.config)
+
+    @property
+    def email_domains(self) -> dict[AccountId, tuple[str, ...]]:
+        accounts = self.config.accounts
+        return {account.id: tuple(domain.lower() for domain in account.email_domains) for account in accounts}
+
+    @property
+    def match_user(self) -> MatchUser | None:
+        if self.settings.users == "own":
+            return None
+        domains = self.email_domains
+        rules = {each.id: MatchRule(each.match, domains[each.id]) for each in self.config.accounts if each.match}
+        return MatchUser(self.keycloak.users, self.stores.provider_records, rules)
 
     def is_welcome(self, account: AccountId) -> bool:
         return self.listed_accounts is None or account in self.listed_accounts
@@ -243,6 +285,18 @@ def _keycloak_calls(measured: Metrics) -> Observe:
     )
 
 
+async def _relayed(config: ConfigFile, stack: AsyncExitStack, measured: Metrics) -> Mapping[str, RelayedApp]:
+    relayed = {}
+    for relay in config.relays:
+        client = await stack.enter_async_context(http_client(observe=_app_calls(measured)))
+        relayed[relay.slug] = RelayedApp(relay.slug, relay.client_id, HttpAppLogoutUrl(relay.logout_url, client))
+    return relayed
+
+
+def _app_calls(measured: Metrics) -> Observe:
+    return lambda _, status, took_s: measured.call_ended("app", "back-channel logout", status, took_s)
+
+
 def talkdesk_hosts(settings: EventSettings) -> Hosts:
     """The allow-list."""
     return Hosts(settings.talkdesk_gateways, settings.talkdesk_hosts, is_insecure=settings.talkdesk_insecure)
@@ -263,8 +317,10 @@ def _talkdesk(settings: Settings, client: httpx.AsyncClient, now: Clock) -> _Tal
 def _keycloak(settings: Settings, client: httpx.AsyncClient) -> _Keycloak:
     base, realm = settings.keycloak_base, settings.keycloak_realm
     secret = settings.keycloak_client_secret.get_secret_value()
+    connection = RealmConnection(base, realm, settings.keycloak_client_id, secret, client)
     return _Keycloak(
-        KeycloakIdentityProviders(RealmConnection(base, realm, settings.keycloak_client_id, secret, client)),
+        KeycloakIdentityProviders(connection),
+        KeycloakUsers(connection),
         KeycloakRealmKeys(base, realm, client),
         KeycloakLogoutEndpoint(base, realm, client),
         KeycloakLaunchClient(
@@ -280,6 +336,10 @@ def _keycloak(settings: Settings, client: httpx.AsyncClient) -> _Keycloak:
     )
 
 
+def _webhook(settings: Settings, client: httpx.AsyncClient) -> Webhook | None:
+    return HttpWebhook(settings.alert_url.get_secret_value(), client) if settings.alert_url else None
+
+
 def _worker(parts: _Parts) -> Worker:
     stores = parts.stores
     converge = Converge(
@@ -289,11 +349,14 @@ def _worker(parts: _Parts) -> Worker:
         tasks=stores.tasks,
         providers=parts.keycloak.identity_providers,
         deployment=Deployment(
-            instance=parts.instance, public_url=parts.settings.public_url, internal_url=parts.settings.internal_base
+            instance=parts.instance,
+            public_url=parts.settings.public_url,
+            internal_url=parts.settings.internal_base,
+            makes_users=parts.settings.users == "own",
         ),
         app_names={app.id: app.name for app in parts.config.apps},
         is_welcome=parts.is_welcome,
-        end_sessions=EndAccount(stores.sign_ons, parts.end_sessions),
+        end_sessions=EndAccount(stores.sign_ons, stores.logout_records, parts.end_sessions, parts.now, parts.metrics),
         now=parts.now,
     )
     apps = parts.talkdesk.apps
@@ -307,16 +370,35 @@ def _worker(parts: _Parts) -> Worker:
         is_welcome=parts.is_welcome,
         now=parts.now,
     )
-    sign_out = SignOut(stores.logouts, stores.sign_ons, stores.tasks, parts.end_sessions, parts.now)
+    alert = AlertOfSignOns(
+        failures=stores.failures,
+        installations=stores.installations,
+        app_names={app.id: app.name for app in parts.config.apps},
+        after=parts.settings.alert_after,
+        webhook=parts.webhook,
+    )
+    sign_out = SignOut(
+        stores.logouts,
+        stores.logout_records,
+        stores.sign_ons,
+        stores.tasks,
+        parts.end_sessions,
+        parts.now,
+        parts.metrics,
+    )
     effects: dict[TaskKind, Effect] = {
         TaskKind.CONVERGE: converge,
         TaskKind.ANSWER: Timed(answer, stores.origins, parts.metrics, parts.now),
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
+        TaskKind.ALERT: alert,
+        TaskKind.DELIVER: Deliver(parts.relayed, stores.deliveries, parts.settle, parts.now),
     }
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lease = timedelta(seconds=parts.settings.lease_seconds)
-    return Worker(stores.tasks, effects, owner, parts.metrics, lease)
+    # A place for each app: one that hangs keeps none from another.
+    places = {**PLACES, TaskKind.DELIVER: max(PLACES[TaskKind.DELIVER], len(parts.relayed))}
+    return Worker(stores.tasks, effects, owner, parts.metrics, lease=lease, places=places)
 
 
 def _app(parts: _Parts, worker: Worker) -> FastAPI:
@@ -327,11 +409,13 @@ def _app(parts: _Parts, worker: Worker) -> FastAPI:
     resume = ResumeLaunch(parts.door, parts.to_keycloak, parts.now)
     app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome))
     app.include_router(provider_endpoint.router(_provider(parts, pages)))
+    app.include_router(relay_endpoint.router(_relay(parts, worker.wake)))
     app.include_router(health.router({"database": _ping_database(parts.stores)}))
     app.include_router(metrics.router(parts.metrics, parts.stores.backlog))
     apps = {each.id: each for each in parts.config.apps}
     stores = parts.stores
-    failure_pages = FailurePages(stores.failures, stores.installations, apps, pages, parts.now, parts.metrics)
+    after = parts.settings.alert_after
+    failure_pages = FailurePages(stores.failures, stores.installations, apps, pages, parts.now, after, parts.metrics)
     handle_errors(app, failure_pages)
     return app
 
@@ -348,13 +432,27 @@ def _receive(parts: _Parts, wake: Callable[[], None]) -> Receive:
     )
 
 
+def _relay(parts: _Parts, wake: Callable[[], None]) -> Relay:
+    return Relay(
+        apps=parts.relayed,
+        realm_issuer=parts.keycloak.realm_url,
+        realm_keys=parts.keycloak.keys,
+        deliveries=parts.stores.deliveries,
+        settle=parts.settle,
+        wake=wake,
+        now=parts.now,
+        observer=parts.metrics,
+    )
+
+
 def _returning(parts: _Parts) -> ReturnFromKeycloak:
     return ReturnFromKeycloak(
         door=parts.door,
         states=parts.states,
         sign_ons=parts.stores.sign_ons,
+        failures=parts.stores.failures,
         keycloak=parts.keycloak.launch_client,
-        realm_keys=parts.keycloak.keys,
+        realm_keys=SessionsSeen(parts.keycloak.keys, parts.stores.sign_ons),
         to_talkdesk=parts.to_talkdesk,
         to_keycloak=parts.to_keycloak,
         end_session=parts.end_sessions.one,
@@ -379,7 +477,16 @@ def _provider(parts: _Parts, pages: Pages) -> provider_endpoint.Provider:
             realm_url=parts.keycloak.realm_url,
             now=parts.now,
         ),
-        callback=Callback(parts.door, parts.states, talkdesk, stores.accounts, answer, proven_launch, parts.now),
+        callback=Callback(
+            door=parts.door,
+            states=parts.states,
+            talkdesk=talkdesk,
+            accounts=stores.accounts,
+            answer=answer,
+            proven_launch=proven_launch,
+            match_user=parts.match_user,
+            now=parts.now,
+        ),
         token=Token(
             door=parts.door,
             installations=stores.installations,
@@ -388,10 +495,7 @@ def _provider(parts: _Parts, pages: Pages) -> provider_endpoint.Provider:
             client_auth=ClientAuthentication(parts.keycloak.keys, stores.one_time_values),
             keys=parts.keys,
             issuers=parts.issuers,
-            email_domains={
-                account.id: tuple(domain.lower() for domain in account.email_domains)
-                for account in parts.config.accounts
-            },
+            email_domains=parts.email_domains,
             now=parts.now,
             observer=parts.metrics,
         ),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 from broker.errors import SignOnFailed
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.identity_provider import ProviderState
 from broker.model.installation import Closure, Installation
 from broker.model.names import MAX_ID_LENGTH, AccountId, Alias, AppId, InstallationId, Slug
@@ -32,27 +32,22 @@ class StartPage:
 class Closed:
     """Why a door is closed."""
 
-    reason: str
-    sentence: str
-    """For the person."""
+    reason: Reason
     status: int
 
 
-_UNKNOWN = Closed("installation_unknown", "This app is not set up for your Talkdesk account.", 404)
+MOST_OF_A_NAME = 64
+"""What was named may be anything that somebody typed: enough of it to be recognised."""
+
+_UNKNOWN = Closed(Reason.INSTALLATION_UNKNOWN, 404)
 _CLOSED: Mapping[Closure, Closed] = MappingProxyType(
     {
-        Closure.UNINSTALLED: Closed("installation_inactive", "This app was removed from your Talkdesk account.", 403),
-        Closure.SUSPENDED: Closed("installation_suspended", "This app is suspended for your Talkdesk account.", 403),
-        Closure.TRIAL_EXPIRED: Closed(
-            "trial_expired", "The trial of this app has ended for your Talkdesk account.", 403
-        ),
+        Closure.UNINSTALLED: Closed(Reason.INSTALLATION_INACTIVE, 403),
+        Closure.SUSPENDED: Closed(Reason.INSTALLATION_SUSPENDED, 403),
+        Closure.TRIAL_EXPIRED: Closed(Reason.TRIAL_EXPIRED, 403),
     }
 )
-_UNLICENSED = Closed(
-    "user_removed",
-    "You have no licence for this app in Talkdesk any more. Ask the administrator of your Talkdesk account.",
-    403,
-)
+_UNLICENSED = Closed(Reason.USER_REMOVED, 403)
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,8 @@ class Door:
     async def enter(self, installation_id: str, stage: Stage, hint: str | None = None) -> Installation:
         """The installation, if it may be used now. Raises SignOnFailed."""
         if not 0 < len(installation_id) <= MAX_ID_LENGTH or not installation_id.isprintable():
-            malformed = Closed("installation_malformed", "The link to this app is not complete.", 400)
-            raise _failed(malformed, stage, installation_id, hint)
+            malformed = Closed(Reason.INSTALLATION_MALFORMED, 400)
+            raise _failed(malformed, stage, installation_id[:MOST_OF_A_NAME], hint)
         installation = await self.installations.find(InstallationId(installation_id))
         return self._open(installation, stage, installation_id, hint)
 
@@ -88,13 +83,13 @@ class Door:
     def why_closed(self, installation: Installation) -> Closed | None:
         """None if it may be used now."""
         if installation.app not in self.apps:
-            return Closed("app_unknown", "This app is not served here any more.", 404)
+            return Closed(Reason.APP_UNKNOWN, 404)
         if installation.closure is not None:
             return _CLOSED[installation.closure]
         if installation.credentials is None:
             return _CLOSED[Closure.UNINSTALLED]
         if self.listed_accounts is not None and installation.account not in self.listed_accounts:
-            return Closed("account_not_listed", "Your Talkdesk account may not use this app.", 403)
+            return Closed(Reason.ACCOUNT_NOT_LISTED, 403)
         return None
 
     async def alias(self, installation: Installation) -> Alias | None:
@@ -109,14 +104,14 @@ class Door:
     def _open(self, installation: Installation | None, stage: Stage, named: str, hint: str | None) -> Installation:
         closed = _UNKNOWN if installation is None else self.why_closed(installation)
         if installation is None or closed is not None:
-            raise _failed(closed or _UNKNOWN, stage, named, hint)
+            raise _failed(closed or _UNKNOWN, stage, installation.id if installation else named[:MOST_OF_A_NAME], hint)
         return installation
 
 
 def _failed(closed: Closed, stage: Stage, named: str, hint: str | None) -> SignOnFailed:
     # What was named may be anything that somebody typed: enough of it to be recognised, and nothing that a database takes amiss.
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in named[:64])
-    return SignOnFailed(stage, closed.reason, closed.sentence, status=closed.status, installation=shown, hint=hint)
+    return SignOnFailed(stage, closed.reason, status=closed.status, installation=shown, hint=hint)
 
 
 def with_issuer(start_url: str, issuer: str) -> str:

@@ -6,7 +6,7 @@ and whether trying again can help. None of them ever carries a secret, a token o
 
 from datetime import timedelta
 
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 
 
 class BrokerError(Exception):
@@ -84,6 +84,22 @@ class KeycloakError(OutsideError):
     reason = "keycloak"
 
 
+class AppError(OutsideError):
+    """A downstream app could not be reached."""
+
+    reason = "app"
+
+
+class LogoutRefused(BrokerError):
+    """A logout token that the relay does not take; nothing of it is kept."""
+
+    def __init__(self, status: int, reason: str, detail: str) -> None:
+        """`status` is the answer to who posted it, `reason` its stable code."""
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+
+
 class LinkRefused(BrokerError):
     """A link whose host is not on the allow-list, or that is not plain https."""
 
@@ -118,14 +134,15 @@ class SealError(StorageError):
 class SignOnFailed(BrokerError):
     """A person can't go on: becomes a page, and a record under the page's reference.
 
-    `public` is what the person may know; `detail` is for the log and the record.
+    The reason says what the person reads, in their own language (`web/texts`); `detail` is for the log and the record.
     """
+
+    reason: Reason
 
     def __init__(
         self,
         stage: Stage,
-        reason: str,
-        public: str,
+        reason: Reason,
         *,
         status: int = 400,
         detail: str = "",
@@ -133,15 +150,26 @@ class SignOnFailed(BrokerError):
         hint: str | None = None,
         upstream_status: int | None = None,
     ) -> None:
-        """`status` is the page's HTTP status; `reason` a stable code."""
-        super().__init__(detail or reason)
+        """`status` is the page's HTTP status."""
+        super().__init__(detail or reason.value)
         self.stage = stage
         self.reason = reason
-        self.public = public
         self.status = status
         self.installation = installation
         self.hint = hint
         self.upstream_status = upstream_status
+
+
+class LaunchAgain(BrokerError):
+    """An answer came a second time (somebody reloaded the page): nothing of it is used again, and the launch starts anew."""
+
+    reason = "launch_again"
+
+    def __init__(self, installation: str, hint: str | None) -> None:
+        """Of the launch that the answer belonged to."""
+        super().__init__()
+        self.installation = installation
+        self.hint = hint
 
 
 class OAuthError(BrokerError):

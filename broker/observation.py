@@ -55,11 +55,23 @@ class Observer(Protocol):
         ...
 
     def sign_on_failed(self, app: str | None, stage: str, reason: str) -> None:
-        """A person saw the error page."""
+        """A person saw the error page; None where it is not known of which app."""
         ...
 
     def logout_token_posted(self, status: int | None) -> None:
         """Keycloak was sent a logout token; None where no answer came."""
+        ...
+
+    def relay_refused(self, reason: str) -> None:
+        """A logout token for an app was not taken."""
+        ...
+
+    def logout_delivered(self, relay: str, outcome: str) -> None:
+        """No more tries for a logout token at this app: `confirmed at once`, `confirmed` (by a later try), `refused`, `expired`."""
+        ...
+
+    def logout_confirmed(self, after_s: float) -> None:
+        """The last app has confirmed a logout, so long after it was asked for."""
         ...
 
     def call_ended(self, peer: str, operation: str, status: int | None, took_s: float) -> None:
@@ -89,6 +101,15 @@ class Unobserved:
         """Nothing."""
 
     def logout_token_posted(self, status: int | None) -> None:
+        """Nothing."""
+
+    def relay_refused(self, reason: str) -> None:
+        """Nothing."""
+
+    def logout_delivered(self, relay: str, outcome: str) -> None:
+        """Nothing."""
+
+    def logout_confirmed(self, after_s: float) -> None:
         """Nothing."""
 
     def call_ended(self, peer: str, operation: str, status: int | None, took_s: float) -> None:

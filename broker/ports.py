@@ -12,12 +12,15 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from broker.model.credentials import Credentials
+from broker.model.delivery import Delivery, DeliveryState, ReceivedToken
 from broker.model.event import Event, EventKey
 from broker.model.facts import Fact, LoggedOut
-from broker.model.failure import Failure
+from broker.model.failure import Failure, Streak
 from broker.model.identity_provider import ProviderRecord
 from broker.model.installation import Installation
+from broker.model.logout import Completed, Logout, LogoutCause
 from broker.model.names import AccountId, Alias, AppId, InstallationId, Slug, TalkdeskUserId
+from broker.model.realm_user import MatchRule, RealmUser
 from broker.model.sign_on import SignOn, SignOnState
 from broker.model.task import Claim, Task, TaskKind
 
@@ -123,10 +126,21 @@ class Installations(Protocol):
         ...
 
 
-class Logouts(Protocol):
-    """What `user.logout` events said, and the logouts that removals brought."""
+@dataclass(frozen=True)
+class Asked:
+    """Who is to be signed out, and where that comes from."""
 
-    async def get(self, number: int) -> LoggedOut:
+    logout: LoggedOut
+    cause: LogoutCause
+    event: int
+    """Row of the event."""
+    received_at: datetime
+
+
+class Logouts(Protocol):
+    """What `user.logout` events said, and the logouts that removals and operators brought."""
+
+    async def get(self, number: int) -> Asked:
         """By row number. Raises KeyError."""
         ...
 
@@ -188,6 +202,10 @@ class ProviderRecords(Protocol):
         """All generations that were ever live, oldest first."""
         ...
 
+    async def live_of_account(self, account: AccountId) -> Sequence[ProviderRecord]:
+        """The live ones of all installations of the account, by alias: one for each of its apps."""
+        ...
+
 
 class OneTimeKind(StrEnum):
     """Purposes of one-time values; a value is nothing for another purpose."""
@@ -202,6 +220,8 @@ class OneTimeKind(StrEnum):
     """`jti` of a client assertion that was taken."""
     PROOF = "proof"
     """A person proven in this browser, for the next `authorize`."""
+    RELAY = "relay"
+    """A logout token of Keycloak's that an app has not confirmed."""
 
 
 class OneTimeValues(Protocol):
@@ -221,12 +241,67 @@ class OneTimeValues(Protocol):
         """Its content while it is neither used nor expired; does not use it up."""
         ...
 
+    async def recall(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """Content of a value that was used and has not expired: to know what it was about, never to grant anything for it."""
+        ...
+
     async def consume(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
         """Its content, once; None where unknown, expired or used. Of several at the same instant one gets it."""
         ...
 
     async def delete_expired(self, now: datetime) -> int:
         """Forget what expired; how many."""
+        ...
+
+
+class Deliveries(Protocol):
+    """Logout tokens of Keycloak's on their way to apps. Times are our clock's."""
+
+    async def receive(self, received: ReceivedToken, now: datetime, due_at: datetime) -> int | None:
+        """Keep it, with the task that delivers it if nobody does before `due_at`; its number. None where its `jti` is known already.
+
+        It belongs to the logout that ended the Keycloak session; where nobody saw that session, to the one that just ended its person's.
+        """
+        ...
+
+    async def due(self, relay: str, now: datetime, most: int) -> Sequence[Delivery]:
+        """Open ones of this app that are due, those that wait longest first; at most so many."""
+        ...
+
+    async def next_due(self, relay: str) -> datetime | None:
+        """When the next open one of this app is due; None where none is open."""
+        ...
+
+    async def postpone(self, number: int, now: datetime, due_at: datetime, answer: str) -> None:
+        """A try failed: try again then. The task comes in time for it."""
+        ...
+
+    async def settle(self, number: int, state: DeliveryState, now: datetime, answer: str) -> Completed | None:
+        """No more tries. The logout that it belongs to, where that is complete by it; said again, nothing changes."""
+        ...
+
+    async def forget(self, received_before: datetime) -> int:
+        """Delete the records of those that were received before then; how many."""
+        ...
+
+
+class LogoutRecords(Protocol):
+    """What was to be signed out, and how far it came. Times are our clock's."""
+
+    async def begin(self, logout: Logout, now: datetime) -> int:
+        """Its number; begun before, its record goes on."""
+        ...
+
+    async def note_problem(self, number: int, problem: str) -> None:
+        """Why it is not told yet."""
+        ...
+
+    async def mark_told(self, number: int, now: datetime, problem: str | None) -> Completed | None:
+        """Keycloak has answered for every session; the logout, where it is complete by that. `problem`: what Keycloak could not do."""
+        ...
+
+    async def forget(self, asked_before: datetime) -> int:
+        """Delete those that were asked for before then; how many."""
         ...
 
 
@@ -267,17 +342,36 @@ class SignOns(Protocol):
         ...
 
     async def of_account(
-        self, account: AccountId, up_to: datetime, through: InstallationId, most: int
+        self, account: AccountId, up_to: datetime, through: InstallationId, most: int, after: SignOn | None = None
     ) -> Sequence[SignOn]:
-        """As `of_person`, for everybody of the account, and without a limit in time for those through this installation; at most so many."""
+        """As `of_person`, for everybody of the account, and without a limit in time for those through this installation.
+
+        At most so many, of those that come after the given one.
+        """
         ...
 
-    async def end(self, sign_on_ids: Sequence[str]) -> None:
-        """Mark ended: their codes and tokens are worth nothing from now on."""
+    async def end(self, sign_on_ids: Sequence[str], logout: int | None = None) -> None:
+        """Mark ended, by this logout if by any: their codes and tokens are worth nothing from now on. Ended again, the first time counts."""
+        ...
+
+    async def take(self, sign_on_ids: Sequence[str], logout: int | None, within: timedelta) -> Sequence[str]:
+        """As `end`; and those that the caller is to tell Keycloak of: nobody else does so already, since less than `within`."""
+        ...
+
+    async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
+        """What Keycloak answered when it was told that these have ended; None where it did not. Somebody else may tell it now."""
         ...
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
         """Keycloak knows that these have ended: no need to tell it again."""
+        ...
+
+    async def note_session(self, sign_on_id: str, session: str, user: str) -> None:
+        """Keycloak's own ids of the session and the user that this sign-on became."""
+        ...
+
+    async def end_old(self, created_before: datetime) -> int:
+        """End those of before then, of which no session can be left: nobody has to be told. How many."""
         ...
 
 
@@ -304,8 +398,20 @@ class IssuerKeys(Protocol):
 class Failures(Protocol):
     """Records of failed sign-ons."""
 
-    async def save(self, failure: Failure) -> None:
-        """Keep it under its reference."""
+    async def save(self, failure: Failure, *, alert_after: int | None = None) -> None:
+        """Keep it under its reference.
+
+        With `alert_after` it counts in its installation's row, where that is known; at so many in a row the task `alert` is asked for,
+        at most once an hour.
+        """
+        ...
+
+    async def launch_arrived(self, installation: InstallationId) -> None:
+        """A launch reached its app: what failed before is no row any more."""
+        ...
+
+    async def streak(self, installation: str) -> Streak | None:
+        """Its row of failures as it stands; None where it has none, or its last failure is no longer kept."""
         ...
 
     async def find(self, reference: str) -> Failure | None:
@@ -428,11 +534,35 @@ class IdentityProviders(Protocol):
         ...
 
 
+class RealmUsers(Protocol):
+    """Users of a realm that somebody else owns: never written. All raise KeycloakError."""
+
+    async def linked(self, alias: Alias, sub: str) -> Sequence[RealmUser]:
+        """Whom a sign-on of `sub` through this identity provider signs on: one, or nobody yet."""
+        ...
+
+    async def matching(self, rule: MatchRule, value: str) -> Sequence[RealmUser]:
+        """Whom the rule names with this value, exactly; of many, at least two."""
+        ...
+
+    async def links(self, user_id: str) -> Mapping[Alias, str]:
+        """Identity providers that sign this user on, with the `sub` there."""
+        ...
+
+
 class LogoutEndpoint(Protocol):
     """Keycloak's back-channel logout endpoint (OpenID Connect Back-Channel Logout 1.0)."""
 
     async def post(self, logout_token: str) -> int:
         """HTTP status of Keycloak's answer. Raises KeycloakError where none came."""
+        ...
+
+
+class AppLogoutUrl(Protocol):
+    """An app's back-channel logout URL (OpenID Connect Back-Channel Logout 1.0, 2.5)."""
+
+    async def post(self, logout_token: str, within: timedelta) -> int:
+        """HTTP status of the app's answer. Raises AppError where none came."""
         ...
 
 
@@ -455,4 +585,15 @@ class LaunchClient(Protocol):
 
     async def exchange(self, code: str, code_verifier: str) -> str:
         """The ID token of a code. Raises KeycloakError."""
+        ...
+
+
+# --- The operator ---------------------------------------------------------------------------------
+
+
+class Webhook(Protocol):
+    """Takes a word for people."""
+
+    async def post(self, content: Json) -> None:
+        """Hand it over. Raises OutsideError."""
         ...

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from broker.errors import BrokerError
 from broker.model.names import AccountId, AppId
+from broker.model.realm_user import MatchRule
 
 PREFIX = "BROKER_"
 
@@ -32,6 +33,10 @@ DOCUMENTED_HOSTS = (
     "*.talkdeskidca.com",
     "*.talkdeskid.au",
 )
+
+
+# Not attributes of their own, or written by the users themselves.
+_NEVER_AN_IDENTITY = frozenset(("firstName", "lastName", "locale", "enabled", "emailVerified", "id"))
 
 
 class SettingsError(BrokerError):
@@ -67,6 +72,17 @@ class Account(BaseModel):
 
     id: AccountId = Field(min_length=1, max_length=255)
     email_domains: tuple[str, ...] = ()
+    match: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=255)
+
+
+class Relay(BaseModel):
+    """A downstream app whose logouts the broker delivers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    client_id: str = Field(min_length=1, max_length=255)
+    logout_url: str
 
 
 class ConfigFile(BaseModel):
@@ -76,15 +92,17 @@ class ConfigFile(BaseModel):
 
     apps: tuple[App, ...] = ()
     accounts: tuple[Account, ...] = ()
+    relays: tuple[Relay, ...] = ()
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         for name, keys in (
             ("apps", [app.id for app in self.apps]),
             ("accounts", [account.id for account in self.accounts]),
+            ("relays", [relay.slug for relay in self.relays]),
         ):
             if len(set(keys)) != len(keys):
-                raise ValueError(f"{name}: the same id twice")
+                raise ValueError(f"{name}: the same {'slug' if name == 'relays' else 'id'} twice")
         return self
 
 
@@ -163,6 +181,9 @@ class Settings(EventSettings):
     keycloak_launch_client_id: str = "talkdesk-launch"
     keycloak_launch_client_secret: SecretStr
     users: Literal["own", "existing"] = "own"
+    alert_url: SecretStr | None = None
+    alert_after: int = Field(5, ge=1, le=1000)
+    longest_session_hours: int = Field(720, ge=1)
 
     @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
     @classmethod
@@ -175,6 +196,14 @@ class Settings(EventSettings):
         if not is_whole or parts.query or parts.fragment or parts.username:
             raise ValueError("an http(s) URL without query or fragment")
         return value.rstrip("/")
+
+    @field_validator("alert_url")
+    @classmethod
+    def _is_webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value() if value else ""
+        if url and not _is_https(url, may_be_plain=is_loopback(url)):
+            raise ValueError("must be an https URL without fragment")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -193,7 +222,6 @@ class Settings(EventSettings):
                 self.users == "existing" and self.accounts != "listed",
                 "ACCOUNTS: must be listed where USERS is existing",
             ),
-            (self.users == "existing", "USERS: existing is not supported by this version"),
         )
         if wrong := [sentence for is_wrong, sentence in problems if is_wrong]:
             raise ValueError("\n".join(wrong))
@@ -269,7 +297,9 @@ def _load_config(settings: EventSettings) -> ConfigFile:
         raise SettingsError(f"{name}: {settings.config_file} is not TOML: {error}") from None
     except ValidationError as error:
         raise SettingsError("\n".join(f"{name}: {line}" for line in _lines(error, ""))) from None
-    problems = list(_address_problems(settings, config))
+    problems = _address_problems(settings, config)
+    if isinstance(settings, Settings) and settings.users == "existing":
+        problems += _match_problems(config)
     if problems:
         raise SettingsError("\n".join(f"{name}: {line}" for line in problems))
     return config
@@ -277,14 +307,30 @@ def _load_config(settings: EventSettings) -> ConfigFile:
 
 def _address_problems(settings: EventSettings, config: ConfigFile) -> list[str]:
     addresses = [(f"apps.{app.id}.start_url", app.start_url) for app in config.apps]
+    addresses += [(f"relays.{relay.slug}.logout_url", relay.logout_url) for relay in config.relays]
     problems = []
     for name, url in addresses:
-        if not _is_start_url(url, may_be_plain=settings.talkdesk_insecure):
+        if not _is_https(url, may_be_plain=settings.talkdesk_insecure):
             problems.append(f"{name}: must be an https URL without fragment")
     return problems
 
 
-def _is_start_url(url: str, *, may_be_plain: bool) -> bool:
+def _match_problems(config: ConfigFile) -> list[str]:
+    problems = []
+    for account in config.accounts:
+        name = f"accounts.{account.id}"
+        if account.match is None:
+            problems.append(f"{name}.match: is missing; where USERS is existing every account needs one")
+        elif account.match in _NEVER_AN_IDENTITY:
+            problems.append(f"{name}.match: {account.match} does not say who somebody is")
+        elif MatchRule(account.match, ()).is_by_address and not account.email_domains:
+            problems.append(
+                f"{name}.email_domains: is missing; without it any address could name any user of the realm"
+            )
+    return problems
+
+
+def _is_https(url: str, *, may_be_plain: bool) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port

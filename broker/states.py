@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from broker.errors import SignOnFailed
+from broker.errors import LaunchAgain, SignOnFailed
 from broker.model.browser import Binding, Cookie, bind
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.pkce import challenge_of, random_value
 from broker.ports import Clock, Json, OneTimeKind, OneTimeValues
 
@@ -65,28 +65,31 @@ class States:
     async def arrive(
         self, kind: OneTimeKind, stage: Stage, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]
     ) -> Arrival:
-        """Take the content back, once, from the browser that it was kept for. Raises SignOnFailed."""
+        """Take the content back, once, from the browser that it was kept for. Raises SignOnFailed, LaunchAgain."""
         given = dict(parameters)
         if len(given) != len(parameters) or any(len(value) > _LONGEST for value in given.values()):
-            raise SignOnFailed(stage, "answer_malformed", "The answer of the sign-on can't be read.")
+            raise SignOnFailed(stage, Reason.ANSWER_MALFORMED)
         state = given.get("state", "")
         kept = await self.one_time.find(kind, state, self.now()) if state else None
         if kept is None:
-            raise _unknown(stage)
+            raise await self._gone(kind, stage, state)
         content: Json = kept["content"]
         # Before it is used up: whoever opens a stolen link in another browser must not spoil the first one's sign-on.
         if not Binding(*kept["binding"]).matches(cookies):
             raise SignOnFailed(
                 stage,
-                "other_browser",
-                "This sign-on was begun in another browser.",
+                Reason.OTHER_BROWSER,
                 installation=content.get("installation"),
                 hint=content.get("hint"),
             )
         if await self.one_time.consume(kind, state, self.now()) is None:
-            raise _unknown(stage)
+            raise await self._gone(kind, stage, state)
         return Arrival(given, content, kept["nonce"], kept["code_verifier"], kept["binding"][0])
 
-
-def _unknown(stage: Stage) -> SignOnFailed:
-    return SignOnFailed(stage, "state_unknown", "This sign-on took too long, or was already used.")
+    async def _gone(self, kind: OneTimeKind, stage: Stage, state: str) -> SignOnFailed | LaunchAgain:
+        # The cookie went with the first answer, so this may be any browser: it gets no more than any link to a launch would do.
+        used = await self.one_time.recall(kind, state, self.now()) if state else None
+        if used is None:
+            return SignOnFailed(stage, Reason.STATE_UNKNOWN)
+        content: Json = used["content"]
+        return LaunchAgain(content["installation"], content.get("hint"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from broker.errors import SignOnFailed, TalkdeskError
 from broker.model.authorization import AuthorizationRequest, Launch, Trip
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
 from broker.model.names import InstallationId
 from broker.model.outcome import Redirect
@@ -51,8 +51,7 @@ class ToTalkdesk:
         except TalkdeskError as error:
             raise SignOnFailed(
                 stage,
-                "talkdesk_unknown",
-                "Talkdesk can't be asked who you are.",
+                Reason.TALKDESK_UNKNOWN,
                 status=502,
                 detail=str(error),
                 installation=installation.id,

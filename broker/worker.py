@@ -34,6 +34,8 @@ PLACES: Mapping[TaskKind, int] = {
     TaskKind.ANSWER: 4,
     TaskKind.SIGN_OUT: 8,
     TaskKind.CHECK: 2,
+    TaskKind.ALERT: 2,
+    TaskKind.DELIVER: 8,
 }
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 600.0
@@ -51,9 +53,12 @@ class Worker:
         effects: Mapping[TaskKind, Effect],
         owner: str,
         observer: Observer = UNOBSERVED,
+        *,
         lease: timedelta = LEASE,
+        places: Mapping[TaskKind, int] = PLACES,
     ) -> None:
         """`owner` names this process in leases; no two may share it."""
+        self._places = places
         self._observer = observer
         self._lease = lease
         self._tasks = tasks
@@ -98,12 +103,15 @@ class Worker:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _claim_and_start(self) -> float:
-        free = {kind: PLACES[kind] - self._count(kind) for kind in self._effects}
+        free = {kind: self._places[kind] - self._count(kind) for kind in self._effects}
         claims = await self._tasks.claim(self._owner, {kind: n for kind, n in free.items() if n > 0}, self._lease)
         for claim in claims:
             task = asyncio.create_task(self._carry_out(claim))
             self._running[task] = claim.task.kind
             task.add_done_callback(self._ended)
+        if self._wake.is_set():
+            # Something ended, or came, while we claimed: look again at once.
+            return 0.0
         due = await self._tasks.next_due()
         if due is None or (not due and self._is_full()):
             # What is due and was not claimed waits for a place; the end of a running task wakes us.
@@ -111,7 +119,7 @@ class Worker:
         return min(POLL_S, max(due.total_seconds(), 0.02))
 
     def _is_full(self) -> bool:
-        return any(self._count(kind) >= PLACES[kind] for kind in self._effects)
+        return any(self._count(kind) >= self._places[kind] for kind in self._effects)
 
     def _count(self, kind: TaskKind) -> int:
         return sum(1 for running in self._running.values() if running is kind)

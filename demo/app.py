@@ -9,6 +9,7 @@ Specifications: OpenID Connect Core 1.0 sections 3.1 and 4 (login started by a t
 import argparse
 import asyncio
 import contextlib
+import re
 import secrets
 import signal
 import ssl
@@ -27,6 +28,11 @@ from demo.logout_tokens import InvalidLogoutToken, LogoutTokens
 from demo.server import HttpServer
 
 AGAIN = "again."  # a state that starts with it belongs to a second try
+
+
+def own_path(path: str) -> str:
+    """A path of this app; its home where it is anything else, which a browser might take for another site."""
+    return path if re.fullmatch(r"/[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", path) else "/"
 
 
 def build(
@@ -62,7 +68,11 @@ def build(
         if request.query_params.get("iss", issuer) != issuer:
             return problem_page(name, "This app signs people on with its own Keycloak only.")
         state = (AGAIN if "again" in request.query_params else "") + secrets.token_urlsafe(24)
-        redirect: Response = await keycloak.authorize_redirect(request, f"{public_url}/callback", state=state)
+        request.session["go_to"] = go_to = own_path(request.query_params.get("go_to", "/"))
+        # To come back there without a launch: the way in that was used last in this browser; a stale one does no harm.
+        alias = request.session.get("alias")
+        hint = {"kc_idp_hint": alias} if alias and go_to != "/" else {}
+        redirect: Response = await keycloak.authorize_redirect(request, f"{public_url}/callback", state=state, **hint)
         return redirect
 
     @app.get("/callback")
@@ -70,7 +80,8 @@ def build(
         tokens = await keycloak.authorize_access_token(request)  # checks state, code, PKCE, ID token and nonce
         sessions.end(request.session.get("key"))
         request.session["key"] = sessions.begin(tokens["userinfo"], tokens["id_token"])
-        return RedirectResponse("/", 303)
+        request.session["alias"] = tokens["userinfo"].get("identity_provider")
+        return RedirectResponse(own_path(request.session.pop("go_to", "/")), 303)
 
     @app.post("/backchannel-logout")
     async def backchannel_logout(request: Request) -> Response:
@@ -85,6 +96,16 @@ def build(
     @app.get("/")
     async def home(request: Request) -> Response:
         return home_page(name, sessions.find(request.session.get("key")))
+
+    @app.get("/boards/{board}")
+    async def board(request: Request, board: int) -> Response:
+        """A page that somebody may have bookmarked: who is not signed in comes back to it."""
+        session = sessions.find(request.session.get("key"))
+        return (
+            home_page(f"{name}, board {board}", session)
+            if session
+            else RedirectResponse(f"/login?go_to=/boards/{board}", 303)
+        )
 
     @app.post("/logout")
     async def logout(request: Request) -> Response:

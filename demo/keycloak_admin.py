@@ -80,6 +80,21 @@ def client_representation(app: DownstreamApp, backchannel_logout_url: str) -> di
         "frontchannelLogout": False,
         "redirectUris": [app.redirect_uri],
         "webOrigins": [],
+        "protocolMappers": [
+            {
+                # By which identity provider this session came in: the app sends it as a hint the next morning.
+                "name": "identity_provider",
+                "protocol": "openid-connect",
+                "protocolMapper": "oidc-usersessionmodel-note-mapper",
+                "config": {
+                    "user.session.note": "identity_provider",
+                    "claim.name": "identity_provider",
+                    "jsonType.label": "String",
+                    "id.token.claim": "true",
+                    "access.token.claim": "false",
+                },
+            }
+        ],
         "attributes": {
             "pkce.code.challenge.method": "S256",
             "post.logout.redirect.uris": f"{app.url}/",

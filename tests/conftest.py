@@ -1,10 +1,32 @@
-"""What tests of several kinds share: a PostgreSQL server."""
+"""What tests of several kinds share: a PostgreSQL server, and which of them run beside which."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.postgresql_server import PostgresqlServer, running_postgresql
+
+TOGETHER = {"acceptance": "keycloak", "crashes": "processes", "fuzz": "processes"}
+"""Folders whose tests follow each other in one process, while another runs the rest: one Keycloak is enough for two cores."""
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Groups for `--dist loadgroup`."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(TOGETHER[folder]))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are_by_default() -> Iterator[None]:
+    """What one test configures is not the next one's."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

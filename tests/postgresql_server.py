@@ -24,8 +24,9 @@ from sqlalchemy import URL, make_url
 
 KEYCLOAK_FOLDER = Path(__file__).parent.parent / "keycloak"
 IMAGE = "postgres:17-alpine"
+_ALWAYS = ("max_connections=300",)
 # Not waiting for the disk is for the tests' speed; none of them takes power away from the server.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
+_FAST = (*_ALWAYS, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _LOOPBACK = "127.0.0.1"
 
 
@@ -65,15 +66,16 @@ def plain(url: URL) -> str:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
-    """The first server that is to be had."""
+def running_postgresql(*, is_durable: bool = False) -> Iterator[PostgresqlServer]:
+    """The first server that is to be had. `is_durable`: one of ours waits for the disk at each commit, as a real one does."""
+    options = _ALWAYS if is_durable else _FAST
     if given := os.environ.get("TEST_POSTGRESQL_URL"):
         yield PostgresqlServer(make_url(given).set(drivername="postgresql+psycopg"))
     elif _docker_answers():
-        with _in_docker() as server:
+        with _in_docker(options) as server:
             yield server
     elif binaries := _binaries():
-        with _on_this_machine(binaries) as server:
+        with _on_this_machine(binaries, options) as server:
             yield server
     else:
         raise RuntimeError(
@@ -88,11 +90,11 @@ def _docker_answers() -> bool:
 
 
 @contextmanager
-def _in_docker() -> Iterator[PostgresqlServer]:
+def _in_docker(settings: Sequence[str]) -> Iterator[PostgresqlServer]:
     from testcontainers.postgres import PostgresContainer
 
     port = _free_port()
-    options = [part for each in _FAST for part in ("-c", each)]
+    options = [part for each in settings for part in ("-c", each)]
     container = PostgresContainer(IMAGE, driver="psycopg").with_command(options).with_bind_ports(5432, port)
     with container:
         url = make_url(container.get_connection_url()).set(port=port)
@@ -112,7 +114,7 @@ def _binaries() -> Path | None:
 
 
 @contextmanager
-def _on_this_machine(binaries: Path) -> Iterator[PostgresqlServer]:
+def _on_this_machine(binaries: Path, settings: Sequence[str]) -> Iterator[PostgresqlServer]:
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
         password = secrets.token_hex(16)
@@ -127,7 +129,7 @@ def _on_this_machine(binaries: Path) -> Iterator[PostgresqlServer]:
         ]
         _must_run([*as_owner, str(binaries / "initdb"), f"--pgdata={folder / 'data'}", *how, "--no-sync"])
         url = URL.create("postgresql+psycopg", "tests", password, _LOOPBACK, _free_port(), "postgres")
-        local = _LocalServer(binaries, folder, as_owner, url)
+        local = _LocalServer(binaries, folder, as_owner, url, settings)
         local.start()
         try:
             yield PostgresqlServer(url, local.restart)
@@ -158,6 +160,7 @@ class _LocalServer:
     folder: Path
     as_owner: Sequence[str]
     url: URL
+    settings: Sequence[str]
     process: Any = None
 
     def start(self) -> None:
@@ -166,7 +169,7 @@ class _LocalServer:
         from child_process import ChildProcess
 
         where = [f"port={self.url.port}", f"listen_addresses={_LOOPBACK}", "unix_socket_directories="]
-        options = [part for each in (*_FAST, *where) for part in ("-c", each)]
+        options = [part for each in (*self.settings, *where) for part in ("-c", each)]
         command = [*self.as_owner, str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
         log = self.folder / "log"
         self.process = ChildProcess(command, environment={"PATH": os.environ["PATH"], "LC_ALL": "C"}, log=log)

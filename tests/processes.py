@@ -1,7 +1,7 @@
 """The broker as a process of its own, that can be killed, frozen, thawed and started again on the same data.
 
 Owns: the process, its environment, its log. Leaves to others: what is sent to it, and what has to come of it.
-Signals go to one process by its id, never to a name. Linux only, for the memory that a process holds.
+Signals go to one process by its id, never to a name. Linux only, for the memory and the time that a process uses.
 """
 
 import asyncio
@@ -29,12 +29,14 @@ _PORTS = range(20_000, 32_000)
 class BrokerProcess:
     """`broker serve`, started as often as wanted; each start has the same address, data and log."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, within: Sequence[str] = ()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *, within: Sequence[str] = (), module: str = "broker"
+    ) -> None:
         """`environment` has the settings, without where to listen; `within` is a command that becomes the one that follows it."""
         self.port = free_port()
         self.url = f"http://{_LOOPBACK}:{self.port}"
         self.log = log
-        self._within = within
+        self._command = [*within, sys.executable, "-m", module, "serve", "--port", str(self.port)]
         self._environment = {"PATH": os.environ["PATH"], "BROKER_PUBLIC_URL": self.url, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,12 +53,18 @@ class BrokerProcess:
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
 
+    @property
+    def processor_s(self) -> float:
+        """Processor time that the running process has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def spawn(self) -> None:
         """Start it, and do not wait for anything."""
         assert self._process is None, "the broker is running"
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*self._within, sys.executable, "-m", "broker", "serve", "--port", str(self.port)],
+                self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -25,6 +25,7 @@ from demo.app import DownstreamApp
 from demo.browser import Browser, Page
 from demo.server import HttpServer
 from demo.talkdesk import ANA, NOTES_ID, WALLBOARD_ID, Installation, InstallationState, StandIn, User, Variants, apps_at
+from tests.fakes.app_front import AppFront
 from tests.prepared import copy_into
 from tests.waiting import eventually
 
@@ -54,8 +55,20 @@ class Realm(Protocol):
         """Let launches come back to this broker."""
         ...
 
-    async def register_app(self, app: DownstreamApp) -> None:
-        """Make the client of an app."""
+    async def register_app(self, app: DownstreamApp, logout_url: str | None = None) -> None:
+        """Make the client of an app; Keycloak tells this URL of sign-outs, else the app's own."""
+        ...
+
+    async def expire_sessions(self) -> None:
+        """All sessions are over, no app is told, and browsers keep their cookies."""
+        ...
+
+    async def switch(self, alias: str, *, enabled: bool) -> None:
+        """Do what an administrator does with an identity provider in the console."""
+        ...
+
+    async def delete_provider(self, alias: str) -> None:
+        """Delete an identity provider, as an administrator does in the console."""
         ...
 
 
@@ -118,6 +131,8 @@ class World:
     wallboard: DownstreamApp
     notes: DownstreamApp
     browsers: list[Browser] = field(default_factory=list)
+    fronts: dict[str, AppFront] = field(default_factory=dict)
+    """By client id: what the relay calls, where logouts go through it."""
 
     def browser(self, user: User | None = ANA) -> Browser:
         """A new browser, in which this person is signed in to Talkdesk."""
@@ -190,6 +205,11 @@ OpenWorld = Callable[..., AbstractAsyncContextManager[World]]
 """Opens a world; takes what `open_world` takes beyond folder and realm."""
 
 
+def relay_url(broker: BrokerProcess, app: DownstreamApp) -> str:
+    """What Keycloak calls, where the app's logouts go through the broker."""
+    return f"{broker.listens_at}/relay/{app.client_id}"
+
+
 def users_of(app: DownstreamApp) -> list[str]:
     """Talkdesk user ids of those who are signed in at an app."""
     return sorted(str(session.claims.get("talkdesk_user_id")) for session in app.signed_in)
@@ -204,10 +224,13 @@ async def open_world(
     settings: Mapping[str, Any] | None = None,
     config: str = "",
     sites: Addresses | None = None,
+    relayed: bool = False,
 ) -> AsyncIterator[World]:
-    """Everything started and wired, and stopped at the end."""
+    """Everything started and wired, and stopped at the end. `relayed`: logouts reach the apps through the broker."""
     async with AsyncExitStack() as stack:
         apps = [_app(name, realm, sites) for name in ("Wallboard", "Notes")]
+        fronts = {app.client_id: AppFront(app.backchannel_logout_url) for app in apps} if relayed else {}
+        config += "".join(map(_relay, fronts, fronts.values()))
 
         def make_settings(listens_at: str) -> tuple[Settings, ConfigFile]:
             given = _settings(folder, realm, listens_at, sites) | dict(settings or {})
@@ -221,8 +244,11 @@ async def open_world(
             tls=sites.client_context if sites else None,
         )
         await realm.point_to(broker.url)
+        for front in fronts.values():
+            await front.start()
+            stack.push_async_callback(front.close)
         for app in apps:
-            await realm.register_app(app)
+            await realm.register_app(app, relay_url(broker, app) if relayed else None)
             await app.start()
             stack.push_async_callback(app.stop)
         await talkdesk.start()
@@ -233,7 +259,7 @@ async def open_world(
         stack.push_async_callback(broker.close)
         copy_into(folder)
         await broker.start()
-        world = World(talkdesk, realm, broker, wallboard=apps[0], notes=apps[1])
+        world = World(talkdesk, realm, broker, wallboard=apps[0], notes=apps[1], fronts=fronts)
         try:
             yield world
         finally:
@@ -270,6 +296,15 @@ def _settings(folder: Path, realm: Realm, listens_at: str, sites: Addresses | No
         "talkdesk_hosts": talkdesk_host,
         "config_file": folder / "unused.toml",
     }
+
+
+def _relay(client_id: str, front: AppFront) -> str:
+    return f"""
+        [[relays]]
+        slug = "{client_id}"
+        client_id = "{client_id}"
+        logout_url = "{front.url}"
+        """
 
 
 def _config(apps: list[DownstreamApp]) -> str:

@@ -3,7 +3,7 @@
 import typer
 
 from broker import logs
-from broker.cli import accounts, database, events, failures, installations, keys, serve
+from broker.cli import accounts, database, events, failures, installations, keys, logouts, serve, sign_ons
 
 # Tracebacks in plain text: rich's would print local variables, and among those are secrets.
 app = typer.Typer(name="broker", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -14,6 +14,8 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(failures.app, name="failures")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="database")
+app.add_typer(sign_ons.app, name="sign-ons")
+app.add_typer(logouts.app, name="logouts")
 
 
 @app.callback()

@@ -9,8 +9,9 @@ from broker.cli.opening import fail, run
 from broker.listing import FailureFilter
 from broker.model.failure import Stage
 from broker.storage.database import Database
-from broker.storage.sql_records import SqlFailures
+from broker.storage.sql_failures import SqlFailures
 from broker.storage.sql_task_lists import SqlFailureList
+from broker.web.reference import as_written
 
 app = typer.Typer(help="Sign-ons that failed, by the reference on the person's page.", no_args_is_help=True)
 
@@ -46,8 +47,7 @@ def show(
     """Show one failed sign-on."""
 
     async def work(database: Database) -> None:
-        # As it is read over the phone: in either case, with or without spaces around.
-        failure = await SqlFailures(database).find(reference.strip().upper())
+        failure = await SqlFailures(database).find(as_written(reference))
         if failure is None:
             fail(f"There is no failure {output.clean(reference)}.")
         output.print_one(output.shown(failure), as_json=as_json)

@@ -33,3 +33,4 @@ Since = Annotated[
 ByInstallation = Annotated[str | None, typer.Option("--installation", metavar="ID", help="Of this installation.")]
 ByAccount = Annotated[str | None, typer.Option("--account", metavar="ID", help="Of this Talkdesk account.")]
 ByApp = Annotated[str | None, typer.Option("--app", metavar="ID", help="Of this app, by its id at Talkdesk.")]
+ByUser = Annotated[str | None, typer.Option("--user", metavar="ID", help="Of this user, by Talkdesk's id.")]

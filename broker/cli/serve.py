@@ -1,6 +1,8 @@
 """`broker serve`."""
 
 import asyncio
+import contextlib
+import ctypes
 import signal
 import socket
 from typing import Annotated
@@ -35,6 +37,7 @@ def serve(
         typer.echo(f"The settings are wrong:\n{error}", err=True)
         raise typer.Exit(2) from None
     logs.configure()
+    _share_heaps()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, config, host or settings.host, settings.port if port is None else port))
@@ -42,6 +45,19 @@ def serve(
         end(f"The broker can't listen: {error.strerror or error}", exit_code=1)
     except StorageError as error:
         end(f"The broker can't start: {error}", exit_code=exit_code_of(error))
+
+
+def _share_heaps() -> None:
+    """Let all threads share two heaps of glibc's; by default it has eight for each processor, and gives nothing back from the middle of one.
+
+    With ten threads for PostgreSQL, 12,000 events of up to 256 KiB made 740 MiB of 150; with shared heaps it stays at 150. Other C
+    libraries have no such call, and no such heaps. Comes before the threads, which keep the heap that they began with.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
+_M_ARENA_MAX = -8  # malloc.h
 
 
 async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -> None:

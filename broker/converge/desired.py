@@ -63,7 +63,7 @@ FIELDS: Mapping[str, Whose] = MappingProxyType(
         "hideOnLogin": Whose.ADMINISTRATORS,  # hidden, creating one costs the same however many there are; showing it harms nobody
         "linkOnly": Whose.OURS,  # true would let nobody sign on, without a word
         "storeToken": Whose.OURS,  # our tokens are of no use afterwards and must not lie about
-        "trustEmail": Whose.OURS,  # no e-mail is sent; false would ask people to verify one
+        "trustEmail": Whose.OURS,  # no e-mail is sent; false would ask people to verify one where users are made (mode own)
         "firstBrokerLoginFlowAlias": Whose.OURS,  # another flow could link strangers to accounts, or ask questions
         "config.issuer": Whose.OURS,  # logout tokens find the provider by it
         "config.authorizationUrl": Whose.OURS,
@@ -79,7 +79,7 @@ FIELDS: Mapping[str, Whose] = MappingProxyType(
         "config.pkceMethod": Whose.OURS,
         "config.defaultScope": Whose.OURS,
         "config.disableUserInfo": Whose.OURS,  # there is no userinfo endpoint
-        "config.syncMode": Whose.OURS,  # FORCE: names follow Talkdesk; the users are ours (mode own)
+        "config.syncMode": Whose.OURS,  # FORCE would write over users that are somebody else's (mode existing)
         "config.showInAccountConsole": Whose.OURS,  # nobody unlinks himself
         "config.backchannelSupported": Whose.OURS,  # says that Keycloak should call *us* at logout; there is nothing to call
         "config.acceptsPromptNoneForwardFromClient": Whose.OURS,  # we have no silent answer to give
@@ -99,6 +99,8 @@ class Deployment:
     """As Keycloak reaches it."""
     instance: str
     """Id of this broker's database."""
+    makes_users: bool = True
+    """Mode own: Keycloak users are made by sign-ons, and their names follow Talkdesk. Else (mode existing) nothing of them is ever written."""
 
 
 def desired_provider(installation: Installation, app_name: str, alias: Alias, deployment: Deployment) -> Json:
@@ -112,7 +114,7 @@ def desired_provider(installation: Installation, app_name: str, alias: Alias, de
         "hideOnLogin": True,
         "linkOnly": False,
         "storeToken": False,
-        "trustEmail": True,
+        "trustEmail": deployment.makes_users,
         "firstBrokerLoginFlowAlias": FIRST_LOGIN_FLOW,
         # Keycloak's values in `config` are strings, booleans included.
         "config": {
@@ -130,7 +132,7 @@ def desired_provider(installation: Installation, app_name: str, alias: Alias, de
             "pkceMethod": "S256",
             "defaultScope": "openid",
             "disableUserInfo": "true",
-            "syncMode": "FORCE",
+            "syncMode": "FORCE" if deployment.makes_users else "IMPORT",
             "showInAccountConsole": "NEVER",
             "backchannelSupported": "false",
             "acceptsPromptNoneForwardFromClient": "false",

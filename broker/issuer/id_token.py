@@ -1,7 +1,7 @@
 """The ID token that Keycloak gets (OpenID Connect Core 2), with the notes that it keeps in the session.
 
-Never among the claims: `email`. A customer's administrator chooses those addresses, and Keycloak links accounts by e-mail.
-The address travels as a note only.
+Never among the claims: Talkdesk's e-mail address as `email`. A customer's administrator chooses those addresses, and Keycloak links
+accounts by e-mail. The address travels as a note only.
 """
 
 import json
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from broker.model.installation import Installation
 from broker.model.names import AppId
+from broker.model.realm_user import RealmUser
 from broker.model.sign_on import SignOn
 from broker.ports import Json
 
@@ -42,10 +43,13 @@ def id_token_claims(
     client_id: str,
     nonce: str | None,
     now: datetime,
+    realm_user: RealmUser | None = None,
 ) -> Json:
-    """All claims of the ID token. Notes are strings: Keycloak's mapper takes nothing else."""
+    """All claims of the ID token. Notes are strings: Keycloak's mapper takes nothing else.
+
+    `realm_user`: whom Keycloak shall sign on, in a realm where users are not made by us (mode existing).
+    """
     person = sign_on.person
-    given, family = names_of(person.name, person.email)
     issued = int(now.timestamp())
     claims: Json = {
         "iss": issuer,
@@ -54,9 +58,7 @@ def id_token_claims(
         "iat": issued,
         "exp": issued + int(LIFETIME.total_seconds()),
         "sid": sign_on.sid,
-        "preferred_username": sign_on.sub,
-        "given_name": given,
-        "family_name": family,
+        **_claims_of_keycloak_user(sign_on, realm_user),
         "talkdesk_account_id": person.account,
         "talkdesk_account_name": notes.account_name,
         "talkdesk_user_id": person.user,
@@ -70,6 +72,19 @@ def id_token_claims(
         claims["talkdesk_email"] = person.email
         claims["talkdesk_email_verified"] = "true" if notes.email_verified else "false"
     return claims
+
+
+def _claims_of_keycloak_user(sign_on: SignOn, realm_user: RealmUser | None) -> Json:
+    """What Keycloak finds or makes the user by.
+
+    For a user that is there: the name alone, and nothing that could be written over his. In a realm whose usernames *are* e-mail addresses
+    Keycloak looks for users by `email` only; then that is his own address, read from Keycloak, not from Talkdesk.
+    """
+    if realm_user is None:
+        given, family = names_of(sign_on.person.name, sign_on.person.email)
+        return {"preferred_username": sign_on.sub, "given_name": given, "family_name": family}
+    is_address = realm_user.email is not None and realm_user.email.lower() == realm_user.username
+    return {"preferred_username": realm_user.username, **({"email": realm_user.email} if is_address else {})}
 
 
 def names_of(name: str | None, email: str | None) -> tuple[str, str]:

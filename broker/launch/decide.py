@@ -3,6 +3,7 @@
 The hint is compared, never believed: it can only save a trip to Talkdesk.
 """
 
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from broker.model.authorization import Launch
@@ -19,10 +20,35 @@ class Next(Enum):
     """Ask Talkdesk who is at this browser, before anything ends."""
     END_AND_SIGN_ON = auto()
     """The session is not the proven person's, and opened by us: end it and sign on again."""
+    STOP = auto()
+    """The session is not the proven person's, and not opened by us: it is not ours to end."""
 
 
-def decide(launch: Launch, installation: Installation, session: SignOn) -> Next:
-    """Keycloak answered: its session comes from this sign-on."""
+@dataclass(frozen=True)
+class Session:
+    """The session that Keycloak has in this browser."""
+
+    user: str
+    """Id of the Keycloak user."""
+    sign_on: SignOn | None
+    """That it comes from; None where it is not ours: a company's own sign-in."""
+
+
+def decide(launch: Launch, installation: Installation, session: Session) -> Next:
+    """Keycloak answered: whose session is it, and what follows?"""
+    if session.sign_on is None:
+        return _decide_on_a_session_that_is_not_ours(launch, session)
+    return _decide(launch, installation, session.sign_on)
+
+
+def _decide_on_a_session_that_is_not_ours(launch: Launch, session: Session) -> Next:
+    # It says nothing about Talkdesk, so not even the hint can be compared with it.
+    if launch.proven is None:
+        return Next.PROVE
+    return Next.OPEN_APP if launch.realm_user == session.user else Next.STOP
+
+
+def _decide(launch: Launch, installation: Installation, session: SignOn) -> Next:
     lives = session.state is not SignOnState.ENDED
 
     def is_of(user: str | None) -> bool:

@@ -18,7 +18,7 @@ def router(start: StartLaunch, resume: ResumeLaunch, returning: ReturnFromKeyclo
 
     @routes.get("/talkdesk/launch")
     async def launch(request: Request) -> Response:
-        return render(request, await start(request.query_params.multi_items()))
+        return render(request, await start(request.query_params.multi_items(), is_framed=_is_framed(request)))
 
     @routes.get("/launch/return")
     async def launch_return(request: Request) -> Response:
@@ -26,6 +26,14 @@ def router(start: StartLaunch, resume: ResumeLaunch, returning: ReturnFromKeyclo
 
     @routes.get("/launch/resume")
     async def launch_resume(request: Request) -> Response:
-        return render(request, await resume(request.cookies))
+        return render(request, await resume(request.cookies, is_framed=_is_framed(request)))
 
     return routes
+
+
+def _is_framed(request: Request) -> bool:
+    """Whether the browser says that it will show the answer inside another page (Fetch Metadata)."""
+    return request.headers.get("sec-fetch-dest") in _FRAMES
+
+
+_FRAMES = frozenset({"iframe", "frame", "embed", "object"})

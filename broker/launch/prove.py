@@ -35,7 +35,8 @@ class ProvenLaunch:
         await self.door.enter(installation.id, Stage.CALLBACK, launch.hint)
         cookie = Cookie(PROOF_COOKIE, random_value())
         proof = random_value()
-        again = replace(launch, proven=proven.person.user, proof=proof)
+        realm_user = proven.realm_user.id if proven.realm_user else None
+        again = replace(launch, proven=proven.person.user, realm_user=realm_user, proof=proof)
         key = proof_key(installation.id, proof, cookie.value)
         await self.one_time.save(OneTimeKind.PROOF, key, proven.to_json(), self.now() + PROOF_LIFETIME)
         return await self.to_keycloak(again, installation, proof=cookie)

@@ -7,15 +7,16 @@ from urllib.parse import quote
 
 from broker.door import Door
 from broker.errors import KeycloakError, SignOnFailed
-from broker.launch.decide import Next, decide
+from broker.launch.decide import Next, Session, decide
 from broker.launch.start import ToKeycloak
 from broker.model.authorization import Launch
 from broker.model.browser import LAST_COOKIE, Cookie
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
+from broker.model.names import TalkdeskUserId
 from broker.model.outcome import Outcome, Redirect
-from broker.model.sign_on import SignOn, SignOnState
-from broker.ports import Clock, Json, LaunchClient, OneTimeKind, RealmKeys, SignOns
+from broker.model.sign_on import Person, SignOn, SignOnState
+from broker.ports import Clock, Failures, Json, LaunchClient, OneTimeKind, RealmKeys, SignOns
 from broker.states import Arrival, States
 from broker.to_talkdesk import ToTalkdesk
 
@@ -33,6 +34,7 @@ class ReturnFromKeycloak:
     door: Door
     states: States
     sign_ons: SignOns
+    failures: Failures
     keycloak: LaunchClient
     realm_keys: RealmKeys
     to_talkdesk: ToTalkdesk
@@ -50,22 +52,26 @@ class ReturnFromKeycloak:
         launch = Launch.from_json(arrival.content["launch"])
         installation = await self.door.enter(launch.installation, Stage.RETURN, launch.hint)
         session = await self._session(arrival, launch)
-        match decide(launch, installation, session):
-            case Next.OPEN_APP:
-                return await self._open_app(installation, session, arrival, launch.hint)
-            case Next.PROVE:
-                return await self.to_talkdesk(installation, launch, Stage.RETURN, clear_cookie=arrival.cookie_name)
-            case Next.END_AND_SIGN_ON:
-                await self._end(session, launch)
+        match decide(launch, installation, session), session.sign_on:
+            case Next.OPEN_APP, sign_on:
+                return await self._open_app(installation, sign_on, arrival, launch)
+            case Next.END_AND_SIGN_ON, SignOn() as sign_on:
+                await self._end(sign_on, launch)
                 again = replace(launch, ended=launch.ended + 1)
                 return await self.to_keycloak(again, installation, clear=arrival.cookie_name)
+            case Next.PROVE, _:
+                return await self.to_talkdesk(installation, launch, Stage.RETURN, clear_cookie=arrival.cookie_name)
+        raise _failed(Reason.SESSION_NOT_OURS, launch, status=409)
 
     async def _open_app(
-        self, installation: Installation, session: SignOn, arrival: Arrival, hint: str | None
+        self, installation: Installation, sign_on: SignOn | None, arrival: Arrival, launch: Launch
     ) -> Redirect:
         # The session may come from another app of the account, where this person still has a licence.
-        await self.door.enter_person(installation, session.person, Stage.RETURN, hint)
-        await self.sign_ons.advance(session.id, SignOnState.SEEN)
+        person = sign_on.person if sign_on else _proven_person(installation, launch)
+        await self.door.enter_person(installation, person, Stage.RETURN, launch.hint)
+        if sign_on:
+            await self.sign_ons.advance(sign_on.id, SignOnState.SEEN)
+        await self.failures.launch_arrived(installation.id)
         # Only now: a link that somebody sent must not decide where this browser resumes.
         last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), REMEMBERED_S)
         return Redirect(self.door.app(installation).url, set_cookies=(last,), clear_cookie=arrival.cookie_name)
@@ -78,36 +84,32 @@ class ReturnFromKeycloak:
         """
         ends = (self.end_session, self.end_person)
         if launch.ended >= len(ends):
-            raise _failed("session_stays", _SOMEBODY_ELSE, launch, status=502, detail="the session did not end")
+            raise _failed(Reason.SESSION_STAYS, launch, status=502, detail="the session did not end")
         try:
             await ends[launch.ended](session)
         except KeycloakError as error:
             status = error.status
-            raise _failed(
-                "session_stays", _SOMEBODY_ELSE, launch, status=502, detail=str(error), upstream_status=status
-            ) from None
+            raise _failed(Reason.SESSION_STAYS, launch, status=502, detail=str(error), upstream_status=status) from None
 
-    async def _session(self, arrival: Arrival, launch: Launch) -> SignOn:
-        """The sign-on that Keycloak's session comes from."""
+    async def _session(self, arrival: Arrival, launch: Launch) -> Session:
+        """The session that Keycloak has, and the sign-on that it comes from."""
         if arrival.parameters.get("iss") != self.realm_issuer:
-            raise _failed("issuer_wrong", _UNREADABLE, launch)
+            raise _failed(Reason.ISSUER_WRONG, launch)
         if not arrival.parameters.get("code"):
-            raise _failed("keycloak_refused", "The sign-on service did not let you in.", launch, status=403)
+            raise _failed(Reason.KEYCLOAK_REFUSED, launch, status=403)
         claims = await self._id_token(arrival, launch)
         sign_on_id = claims.get("talkdesk_sign_on")
-        session = await self.sign_ons.find(sign_on_id) if isinstance(sign_on_id, str) else None
-        if session is None:
-            raise _failed("session_not_ours", "You are signed in here with another account.", launch, status=409)
-        return session
+        sign_on = await self.sign_ons.find(sign_on_id) if isinstance(sign_on_id, str) else None
+        return Session(claims["sub"], sign_on)
 
     async def _id_token(self, arrival: Arrival, launch: Launch) -> Json:
         try:
             token = await self.keycloak.exchange(arrival.parameters["code"], arrival.code_verifier)
             claims = await self.realm_keys.verify(token, self.now())
         except KeycloakError as error:
-            sentence, status = "The sign-on service could not be reached.", error.status
+            status = error.status
             raise _failed(
-                "keycloak_failed", sentence, launch, status=502, detail=str(error), upstream_status=status
+                Reason.KEYCLOAK_FAILED, launch, status=502, detail=str(error), upstream_status=status
             ) from None
         except ValueError as error:
             raise _bad_token(launch, str(error)) from None
@@ -116,6 +118,7 @@ class ReturnFromKeycloak:
             (claims.get("aud") in (self.client_id, [self.client_id]), "aud"),
             (claims.get("azp", self.client_id) == self.client_id, "azp"),
             (claims.get("nonce") == arrival.nonce, "nonce"),
+            (isinstance(claims.get("sub"), str), "sub"),
             (claims.get("typ", "ID") == "ID", "typ"),
             (self._is_future(claims.get("exp")), "exp"),
         ):
@@ -127,17 +130,17 @@ class ReturnFromKeycloak:
         return isinstance(exp, int) and datetime.fromtimestamp(exp, UTC) > self.now() - SKEW
 
 
-_UNREADABLE = "The sign-on service sent an answer that can't be read."
-_SOMEBODY_ELSE = "Somebody else is still signed in at this browser."
+def _proven_person(installation: Installation, launch: Launch) -> Person:
+    """Whom Talkdesk named for this launch, in a session that is not ours."""
+    return Person(installation.account, launch.proven or TalkdeskUserId(""), None, None)
 
 
 def _bad_token(launch: Launch, detail: str) -> SignOnFailed:
-    return _failed("id_token_wrong", _UNREADABLE, launch, status=502, detail=f"Keycloak's ID token: {detail}")
+    return _failed(Reason.ID_TOKEN_WRONG, launch, status=502, detail=f"Keycloak's ID token: {detail}")
 
 
 def _failed(
-    reason: str,
-    public: str,
+    reason: Reason,
     launch: Launch,
     *,
     status: int = 400,
@@ -147,7 +150,6 @@ def _failed(
     return SignOnFailed(
         Stage.RETURN,
         reason,
-        public,
         status=status,
         detail=detail,
         installation=launch.installation,

@@ -4,12 +4,14 @@ One token by `sid` for each sign-on: Keycloak keeps the first `sid` of a session
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
 
 import structlog
 
-from broker.errors import KeycloakError
+from broker.errors import KeycloakError, NotYet
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
 from broker.issuer.logout_token import TYPE, logout_token_claims
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 
 AT_ONCE = 10
 """Logout tokens on their way at the same time; what was told is noted as often, so that a cut-off loses little."""
+_WAIT = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True)
@@ -35,47 +38,85 @@ class EndSessions:
     keys: SigningKeys
     issuers: Issuers
     now: Clock
+    lease: timedelta
+    """How long Keycloak is waited for at most: whoever was killed meanwhile keeps others off that long, as with tasks."""
     observer: Observer = UNOBSERVED
 
     async def one(self, sign_on: SignOn) -> None:
         """End the session of one sign-on. Raises KeycloakError."""
-        await self.all([sign_on])
+        await self.all([sign_on], is_alone=True)
 
     async def person(self, sign_on: SignOn) -> None:
         """End all sessions of the person whose sign-on it is. Raises KeycloakError."""
-        await self.all(await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user))
+        await self.all(await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user), is_alone=True)
 
     async def all(
         self,
         sign_ons: Sequence[SignOn],
         *,
+        logout: int | None = None,
         ends_offline_access: bool = False,
         is_settled: Callable[[SignOn], bool] = lambda _: True,
-    ) -> None:
-        """End the sessions of these, and note that Keycloak was told of those that are settled.
+        is_alone: bool = False,
+    ) -> str | None:
+        """End the sessions of these, and note that Keycloak was told of those that are settled; what Keycloak could not do, if anything.
 
-        Their state is ENDED first, so that no code of theirs opens a session anew. All of a batch are tried, also where some fail.
-        Raises KeycloakError where one did.
+        Their state is ENDED first, so that no code of theirs opens a session anew. Where Keycloak refuses some (their identity provider is
+        disabled), the others are told all the same. Raises KeycloakError where it refused one, and at once where it does not answer.
+
+        Told twice at the same instant Keycloak sends each app two tokens, or stumbles. So sign-ons that another sign-out tells it of just
+        now are left to that one (Talkdesk sends a `user.logout` for each app), and NotYet is raised, unless the caller `is_alone`: a launch
+        that has to know the session gone.
         """
-        for batch in _batches(sign_ons):
-            await self.sign_ons.end([sign_on.id for sign_on in batch])
+        refusal: KeycloakError | None = None
+        are_taken = True
+        problem: str | None = None
+        for every in _batches(sign_ons):
+            taken = await self.sign_ons.take([sign_on.id for sign_on in every], logout, self.lease)
+            batch = [sign_on for sign_on in every if is_alone or sign_on.id in taken]
+            are_taken = are_taken and len(batch) == len(every)
             results = await asyncio.gather(
                 *(self._end(sign_on, ends_offline_access=ends_offline_access) for sign_on in batch),
                 return_exceptions=True,
             )
-            told = [each.id for each, result in zip(batch, results, strict=True) if result is None and is_settled(each)]
-            await self.sign_ons.mark_told(told)
+            await self._note(batch, results, is_settled)
             for result in results:
-                if result is not None:
+                if isinstance(result, KeycloakError):
+                    refusal = refusal or result
+                elif isinstance(result, BaseException):
                     raise result
+                else:
+                    problem = problem or _PROBLEMS.get(result)
+            if refusal is not None and refusal.status is None:
+                break
+        if refusal is not None:
+            raise refusal
+        if not are_taken:
+            raise NotYet(_WAIT, "another sign-out tells Keycloak of the same sessions")
+        return problem
 
-    async def sweep(self, installation: InstallationId, sub: str) -> None:
-        """End what a lost record left of this person at one issuer. Raises KeycloakError."""
-        await self._post(self._claims(installation, sub=sub), installation)
+    async def _note(
+        self, batch: Sequence[SignOn], results: Sequence[int | BaseException], is_settled: Callable[[SignOn], bool]
+    ) -> None:
+        answers: dict[int | None, list[str]] = {}
+        for sign_on, result in zip(batch, results, strict=True):
+            status = result.status if isinstance(result, KeycloakError) else result
+            answers.setdefault(status if isinstance(status, int) else None, []).append(sign_on.id)
+        for status, ids in answers.items():
+            await self.sign_ons.note_answer(ids, status)
+        told = [
+            each.id for each, result in zip(batch, results, strict=True) if isinstance(result, int) and is_settled(each)
+        ]
+        await self.sign_ons.mark_told(told)
 
-    async def _end(self, sign_on: SignOn, *, ends_offline_access: bool) -> None:
+    async def sweep(self, installation: InstallationId, sub: str, *, ends_offline_access: bool = False) -> str | None:
+        """End what a lost record left of this person at one issuer; as `all`. Raises KeycloakError."""
+        claims = self._claims(installation, sub=sub, ends_offline_access=ends_offline_access)
+        return _PROBLEMS.get(await self._post(claims, installation))
+
+    async def _end(self, sign_on: SignOn, *, ends_offline_access: bool) -> int:
         claims = self._claims(sign_on.installation, sid=sign_on.sid, ends_offline_access=ends_offline_access)
-        await self._post(claims, sign_on.installation)
+        return await self._post(claims, sign_on.installation)
 
     def _claims(
         self,
@@ -95,20 +136,20 @@ class EndSessions:
             ends_offline_access=ends_offline_access,
         )
 
-    async def _post(self, claims: Json, installation: InstallationId) -> None:
+    async def _post(self, claims: Json, installation: InstallationId) -> int:
+        """Keycloak's answer, after which nothing is left to be done. Raises KeycloakError."""
         try:
             status = await self.keycloak.post(self.keys.sign(claims, TYPE))
         except KeycloakError as error:
             self.observer.logout_token_posted(error.status)
             raise
         self.observer.logout_token_posted(status)
-        if status == 200:
-            return
         if status in (501, 504):
             # The session is gone all the same, but an app was not told; a repeat would tell nobody anything.
             log.warning("an app was not told of a sign-out", installation=installation, status=status)
-            return
-        await self._judge_refusal(status, installation)
+        elif status != 200:
+            await self._judge_refusal(status, installation)
+        return status
 
     async def _judge_refusal(self, status: int, installation: InstallationId) -> None:
         """400 is an issuer that Keycloak does not know (its sessions died with it), but also a key that it could not fetch just now.
@@ -123,6 +164,16 @@ class EndSessions:
         if record and provider and not provider.get("enabled"):
             raise KeycloakError(f"no sign-out reaches {record.alias} while it is disabled: enable it", status=status)
         raise KeycloakError("Keycloak did not take a logout token", status=status)
+
+
+_PROBLEMS: Mapping[int, str] = MappingProxyType(
+    {
+        400: "the identity provider is gone from Keycloak: its sessions died with it, and no app was told",
+        501: "Keycloak told an app nothing: its client has front-channel logout",
+        504: "Keycloak could not tell an app, or was not heard by it: its own log says which",
+    }
+)
+"""What answers mean after which nothing is left to be done."""
 
 
 def _batches(sign_ons: Sequence[SignOn]) -> Sequence[Sequence[SignOn]]:

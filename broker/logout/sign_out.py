@@ -9,12 +9,16 @@ from datetime import timedelta
 
 import structlog
 
+from broker.errors import KeycloakError
+from broker.logout.deliver import observe_completed
 from broker.logout.end_sessions import EndSessions
 from broker.model.facts import LoggedOut
+from broker.model.logout import Logout, LogoutCause
 from broker.model.names import TalkdeskUserId, username_of
 from broker.model.sign_on import SignOn
 from broker.model.task import Claim, Task, TaskKind
-from broker.ports import Clock, Logouts, SignOns, Tasks
+from broker.observation import UNOBSERVED, Observer
+from broker.ports import Asked, Clock, LogoutRecords, Logouts, SignOns, Tasks
 
 log = structlog.get_logger()
 
@@ -30,33 +34,48 @@ class SignOut:
     """Effect of a sign-out task."""
 
     logouts: Logouts
+    records: LogoutRecords
     sign_ons: SignOns
     tasks: Tasks
     end_sessions: EndSessions
     now: Clock
+    observer: Observer = UNOBSERVED
 
     async def __call__(self, claim: Claim) -> None:
         """Sign the person out. Raises KeycloakError where Keycloak has to be asked again."""
         number, _, round_text = claim.task.key.partition("#")
-        logout = await self.logouts.get(int(number))
-        user = await self._user(logout)
+        asked = await self.logouts.get(int(number))
+        user = await self._user(asked.logout)
+        record = await self.records.begin(_record(number, asked, user), asked.received_at)
         if user is None:
-            log.info("a sign-out of nobody who signed on here", account=logout.account)
+            log.info("a sign-out of nobody who signed on here", account=asked.logout.account)
+            await self.records.mark_told(record, self.now(), "nobody of this user id or address ever signed on here")
             return
+        try:
+            problem = await self._end(asked, user, record, number, int(round_text or 1))
+        except KeycloakError as error:
+            await self.records.note_problem(record, str(error))
+            raise
+        observe_completed(await self.records.mark_told(record, self.now(), problem), self.observer)
+
+    async def _end(self, asked: Asked, user: TalkdeskUserId, record: int, number: str, round_number: int) -> str | None:
+        logout, ends_offline_access = asked.logout, asked.cause is LogoutCause.REMOVED
         sign_ons = await self.sign_ons.of_person(logout.account, user, logout.created_at)
-        round_number = int(round_text or 1)
         is_last = round_number >= len(ROUNDS)
         settled_before = self.now() - SETTLED
 
         def is_settled(sign_on: SignOn) -> bool:
             return is_last or sign_on.created_at < settled_before
 
-        await self.end_sessions.all(sign_ons, is_settled=is_settled)
-        await self._sweep(logout, user, sign_ons)
+        problem = await self.end_sessions.all(
+            sign_ons, logout=record, ends_offline_access=ends_offline_access, is_settled=is_settled
+        )
+        swept = await self._sweep(logout, user, sign_ons, ends_offline_access=ends_offline_access)
         if not all(map(is_settled, sign_ons)):
             again = Task(TaskKind.SIGN_OUT, f"{number}#{round_number + 1}")
             await self.tasks.enqueue(again, ROUNDS[round_number])
         log.info("signed out", account=logout.account, user=user, sign_ons=len(sign_ons))
+        return problem or swept
 
     async def _user(self, logout: LoggedOut) -> TalkdeskUserId | None:
         if await self.sign_ons.is_known(logout.account, logout.user):
@@ -66,9 +85,20 @@ class SignOut:
             log.warning("a sign-out whose user id fits nobody was matched by e-mail", account=logout.account)
         return by_email
 
-    async def _sweep(self, logout: LoggedOut, user: TalkdeskUserId, sign_ons: Sequence[SignOn]) -> None:
+    async def _sweep(
+        self, logout: LoggedOut, user: TalkdeskUserId, sign_ons: Sequence[SignOn], *, ends_offline_access: bool
+    ) -> str | None:
         """By `sub`, which would end newer sessions too: only where there are none."""
         if await self.sign_ons.has_newer(logout.account, user, logout.created_at):
-            return
+            return None
+        problem = None
+        sub = username_of(logout.account, user)
         for installation in sorted({logout.installation, *(sign_on.installation for sign_on in sign_ons)}):
-            await self.end_sessions.sweep(installation, username_of(logout.account, user))
+            swept = await self.end_sessions.sweep(installation, sub, ends_offline_access=ends_offline_access)
+            problem = problem or swept
+        return problem
+
+
+def _record(number: str, asked: Asked, user: TalkdeskUserId | None) -> Logout:
+    logout = asked.logout
+    return Logout(asked.cause, number, asked.event, logout.account, user or logout.user, logout.installation)

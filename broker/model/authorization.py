@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
+from broker.model.realm_user import RealmUser
 from broker.model.sign_on import Person
 
 
@@ -19,6 +20,8 @@ class Launch:
     """On our clock."""
     proven: TalkdeskUserId | None = None
     """Who Talkdesk said is at this browser, for this launch: certain."""
+    realm_user: str | None = None
+    """Id of the Keycloak user whom that person is (mode existing)."""
     proof: str | None = None
     """Goes through Keycloak and comes back at `authorize`: the proof is this launch's and nobody else's."""
     ended: int = 0
@@ -87,11 +90,14 @@ class Proven:
     """On Talkdesk's clock: when it was asked. Whoever signed out later is not proven any more."""
     asked_at: datetime
     """The same on our clock."""
+    realm_user: RealmUser | None = None
+    """Whom that person is in a realm that somebody else owns (mode existing)."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
         times = {"begun_at": self.begun_at.isoformat(), "asked_at": self.asked_at.isoformat()}
-        return {"person": asdict(self.person), **times}
+        realm_user = asdict(self.realm_user) if self.realm_user else None
+        return {"person": asdict(self.person), "realm_user": realm_user, **times}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
@@ -101,4 +107,5 @@ class Proven:
             Person(AccountId(person["account"]), TalkdeskUserId(person["user"]), person["name"], person["email"]),
             datetime.fromisoformat(content["begun_at"]),
             datetime.fromisoformat(content["asked_at"]),
+            RealmUser(**realm_user) if (realm_user := content.get("realm_user")) else None,
         )

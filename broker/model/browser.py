@@ -19,6 +19,9 @@ PROOF = "talkdesk_proof"
 LAST_COOKIE = "__Host-tdl"
 """Cookie with the installation that this browser launched last. It proves nothing: a launch asks Talkdesk who is there."""
 
+ROUNDS_COOKIE = "__Host-tdr"
+"""Cookie that counts how often this browser was sent to resume in the last moments."""
+
 _PREFIX = "__Host-tdb-"
 _CAP = 12
 """Most of our cookies in one browser: a page full of frames must not fill its header."""

@@ -19,9 +19,10 @@ class GoOn:
     """A page that goes on by itself, so that the browser counts its redirects anew."""
 
     url: str
-    title: str
     app_name: str
     after_s: int = 0
+    is_setting_up: bool = False
+    """It comes back to where it is until the app is ready."""
     in_line: bool = False
     """Launches of one browser wait for each other: two that start at the same instant break each other at Keycloak."""
     set_cookies: tuple[Cookie, ...] = ()

@@ -15,6 +15,10 @@ class TaskKind(StrEnum):
     """End the sign-ons that a `user.logout` or a removal ends. Key: number of the logout's row, `#` and the round (1, 2, 3)."""
     CHECK = "check"
     """Ask Talkdesk whether the installation's credentials still work, and again a day later. Key: installation id."""
+    ALERT = "alert"
+    """Tell the operator that the installation's sign-ons fail in a row. Key: installation id."""
+    DELIVER = "deliver"
+    """Deliver what an app has not confirmed of Keycloak's logout tokens. Key: slug of its relay."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from broker.errors import SignOnFailed
 from broker.issuer.identifier import Issuers
 from broker.model.authorization import AuthorizationRequest, Proven
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
 from broker.model.names import username_of
 from broker.model.outcome import Redirect
@@ -53,14 +53,18 @@ class AnswerKeycloak:
         if not await self.sign_ons.save(sign_on):
             raise SignOnFailed(
                 Stage.CALLBACK,
-                "signed_out_meanwhile",
-                "You signed out of Talkdesk while the app was opening.",
+                Reason.SIGNED_OUT_MEANWHILE,
                 status=403,
                 installation=installation.id,
             )
         code = random_value()
-        # The name is needed for the ID token and kept nowhere else.
-        content = {"sign_on": sign_on.id, "name": proven.person.name, "request": asdict(request)}
+        # Name and Keycloak user are needed for the ID token and kept nowhere else.
+        content = {
+            "sign_on": sign_on.id,
+            "name": proven.person.name,
+            "realm_user": asdict(proven.realm_user) if proven.realm_user else None,
+            "request": asdict(request),
+        }
         await self.one_time.save(OneTimeKind.CODE, code, content, now + CODE_LIFETIME)
         answer = {"code": code, "state": request.state, "iss": self.issuers.identifier(installation.slug)}
         return Redirect(f"{request.redirect_uri}?{urlencode(answer)}", clear_cookie=clear_cookie)

@@ -10,7 +10,7 @@ from broker.door import Door
 from broker.errors import SignOnFailed
 from broker.model.authorization import AuthorizationRequest, Proven
 from broker.model.browser import PROOF, PROOF_COOKIE, proof_key
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.identity_provider import ProviderState
 from broker.model.installation import Installation
 from broker.model.names import Alias, Slug, client_id_of
@@ -50,29 +50,24 @@ class Authorize:
     async def _checked(self, installation: Installation, parameters: Sequence[tuple[str, str]]) -> AuthorizationRequest:
         given = dict(parameters)
 
-        def require(holds: bool, reason: str) -> None:
+        def require(holds: bool, reason: Reason) -> None:
             if not holds:
-                raise SignOnFailed(
-                    Stage.AUTHORIZE,
-                    reason,
-                    "The sign-on service sent a request that can't be answered.",
-                    installation=installation.id,
-                )
+                raise SignOnFailed(Stage.AUTHORIZE, reason, installation=installation.id)
 
-        require(len(given) == len(parameters), "parameter_twice")
-        require(all(len(value) <= _LONGEST for value in given.values()), "parameter_too_long")
-        require(given.get("client_id") == client_id_of(installation.slug), "client_unknown")
+        require(len(given) == len(parameters), Reason.PARAMETER_TWICE)
+        require(all(len(value) <= _LONGEST for value in given.values()), Reason.PARAMETER_TOO_LONG)
+        require(given.get("client_id") == client_id_of(installation.slug), Reason.CLIENT_UNKNOWN)
         alias = await self._alias(installation)
         redirect_uri = f"{self.realm_url}/broker/{alias}/endpoint"
-        require(alias is not None and given.get("redirect_uri") == redirect_uri, "redirect_uri_unknown")
-        require("request" not in given and "request_uri" not in given, "request_object_not_supported")
-        require(given.get("response_type") == "code", "response_type_not_supported")
-        require(given.get("response_mode", "query") == "query", "response_mode_not_supported")
-        require("openid" in given.get("scope", "").split(), "scope_without_openid")
-        require("none" not in given.get("prompt", "").split(), "prompt_none_not_supported")
-        require(bool(given.get("state")), "state_missing")
-        require(given.get("code_challenge_method") == "S256", "pkce_missing")
-        require(is_challenge(given.get("code_challenge", "")), "pkce_missing")
+        require(alias is not None and given.get("redirect_uri") == redirect_uri, Reason.REDIRECT_URI_UNKNOWN)
+        require("request" not in given and "request_uri" not in given, Reason.REQUEST_OBJECT_NOT_SUPPORTED)
+        require(given.get("response_type") == "code", Reason.RESPONSE_TYPE_NOT_SUPPORTED)
+        require(given.get("response_mode", "query") == "query", Reason.RESPONSE_MODE_NOT_SUPPORTED)
+        require("openid" in given.get("scope", "").split(), Reason.SCOPE_WITHOUT_OPENID)
+        require("none" not in given.get("prompt", "").split(), Reason.PROMPT_NONE_NOT_SUPPORTED)
+        require(bool(given.get("state")), Reason.STATE_MISSING)
+        require(given.get("code_challenge_method") == "S256", Reason.PKCE_MISSING)
+        require(is_challenge(given.get("code_challenge", "")), Reason.PKCE_MISSING)
         return AuthorizationRequest(
             client_id=given["client_id"],
             redirect_uri=redirect_uri,

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from broker.door import Door
 from broker.errors import SignOnFailed, TalkdeskError
 from broker.model.authorization import AuthorizationRequest, Launch, Proven, Trip
-from broker.model.failure import Stage
+from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
 from broker.model.outcome import Outcome
 from broker.ports import Accounts, Clock, OneTimeKind, TalkdeskOAuth
 from broker.provider.answer import AnswerKeycloak
+from broker.provider.match import MatchUser
 from broker.provider.person import UnknownPerson, resolve
 from broker.states import Arrival, States
 
@@ -33,6 +34,8 @@ class Callback:
     accounts: Accounts
     answer: AnswerKeycloak
     proven_launch: ProvenLaunch
+    match_user: MatchUser | None
+    """None where Keycloak users are made by sign-ons (mode own)."""
     now: Clock
 
     async def __call__(self, parameters: Sequence[tuple[str, str]], cookies: Mapping[str, str]) -> Outcome:
@@ -44,6 +47,8 @@ class Callback:
             raise _refused_by_talkdesk(arrival.parameters["error"], installation)
         proven = await self._prove(installation, arrival, trip)
         await self.door.enter_person(installation, proven.person, Stage.CALLBACK)
+        if self.match_user:
+            proven = replace(proven, realm_user=await self.match_user(installation, proven.person))
         if isinstance(trip.purpose, AuthorizationRequest):
             outcome: Outcome = await self.answer(installation, trip.purpose, proven)
         else:
@@ -53,12 +58,11 @@ class Callback:
     async def _prove(self, installation: Installation, arrival: Arrival, trip: Trip) -> Proven:
         code = arrival.parameters.get("code")
         if not code:
-            raise _failed("code_missing", "Talkdesk sent an answer that can't be read.", installation)
+            raise _failed(Reason.CODE_MISSING, installation)
         # A code is good for the client that asked for it only, though other credentials may be in use by now.
         credentials = installation.credentials_of(trip.client_id)
         if credentials is None:
-            public = "This app was given new credentials while it was opening."
-            raise _failed("credentials_retired", public, installation)
+            raise _failed(Reason.CREDENTIALS_RETIRED, installation)
         asking = replace(installation, credentials=credentials)
         try:
             token = await self.talkdesk.exchange(asking, code=code, code_verifier=arrival.code_verifier)
@@ -68,8 +72,7 @@ class Callback:
         except TalkdeskError as error:
             raise SignOnFailed(
                 Stage.CALLBACK,
-                "talkdesk_failed",
-                "Talkdesk could not confirm who you are.",
+                Reason.TALKDESK_FAILED,
                 status=502,
                 detail=str(error),
                 installation=installation.id,
@@ -80,8 +83,7 @@ class Callback:
         except UnknownPerson as error:
             raise SignOnFailed(
                 Stage.CALLBACK,
-                "person_unknown",
-                "Talkdesk did not say who you are.",
+                Reason.PERSON_UNKNOWN,
                 status=502,
                 detail=str(error),
                 installation=installation.id,
@@ -89,8 +91,8 @@ class Callback:
         return Proven(person, begun_at, trip.asked_at)
 
 
-def _failed(reason: str, public: str, installation: Installation) -> SignOnFailed:
-    return SignOnFailed(Stage.CALLBACK, reason, public, installation=installation.id)
+def _failed(reason: Reason, installation: Installation) -> SignOnFailed:
+    return SignOnFailed(Stage.CALLBACK, reason, installation=installation.id)
 
 
 def _refused_by_talkdesk(error: str, installation: Installation) -> SignOnFailed:
@@ -98,8 +100,7 @@ def _refused_by_talkdesk(error: str, installation: Installation) -> SignOnFailed
     code = error if error.isascii() and error.replace("_", "").isalnum() and len(error) <= 40 else "malformed"
     return SignOnFailed(
         Stage.CALLBACK,
-        "talkdesk_refused",
-        "Talkdesk did not allow you to open this app.",
+        Reason.TALKDESK_REFUSED,
         status=403,
         detail=f"Talkdesk answered with the error {code}",
         installation=installation.id,

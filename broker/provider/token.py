@@ -12,12 +12,22 @@ from broker.model.authorization import AuthorizationRequest
 from broker.model.installation import Installation
 from broker.model.names import AccountId, Slug, client_id_of
 from broker.model.pkce import random_value, verifies
+from broker.model.realm_user import RealmUser, is_of_domain
 from broker.model.sign_on import SignOn, SignOnState
 from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, Installations, Json, OneTimeKind, OneTimeValues, SignOns
 from broker.provider.client_auth import ClientAuthentication
 
 ACCESS_TOKEN_LIFETIME_S = 60
+
+
+@dataclass(frozen=True)
+class _Redeemed:
+    """What a code stood for."""
+
+    sign_on: SignOn
+    realm_user: RealmUser | None
+    request: AuthorizationRequest
 
 
 @dataclass(frozen=True)
@@ -49,16 +59,17 @@ class Token:
         await self.client_auth.authenticate(given, client_id=client_id, audiences=audiences, now=self.now())
         if given.get("grant_type") != "authorization_code":
             raise OAuthError("unsupported_grant_type", "only authorization_code is supported")
-        sign_on, request = await self._redeem(given, client_id)
+        redeemed = await self._redeem(given, client_id)
+        sign_on = redeemed.sign_on
         if self.door.why_closed(installation) or sign_on.installation != installation.id:
             raise OAuthError("invalid_grant", "the installation may not be used")
         if await self.installations.is_removed(installation, sign_on.person.user):
             raise OAuthError("invalid_grant", "the person's licence was removed")
-        answer = await self._answer(installation, sign_on, request)
+        answer = await self._answer(installation, redeemed)
         self.observer.signed_on(installation.app)
         return answer
 
-    async def _redeem(self, given: dict[str, str], client_id: str) -> tuple[SignOn, AuthorizationRequest]:
+    async def _redeem(self, given: dict[str, str], client_id: str) -> _Redeemed:
         code = given.get("code")
         content = await self.one_time.consume(OneTimeKind.CODE, code, self.now()) if code else None
         if content is None:
@@ -71,22 +82,25 @@ class Token:
         sign_on = await self.sign_ons.find(content["sign_on"])
         if sign_on is None or not await self.sign_ons.advance(sign_on.id, SignOnState.REDEEMED):
             raise OAuthError("invalid_grant", "the sign-on has ended")
-        return replace(sign_on, person=replace(sign_on.person, name=content["name"])), request
+        realm_user = RealmUser(**found) if (found := content.get("realm_user")) else None
+        return _Redeemed(replace(sign_on, person=replace(sign_on.person, name=content["name"])), realm_user, request)
 
-    async def _answer(self, installation: Installation, sign_on: SignOn, request: AuthorizationRequest) -> Json:
+    async def _answer(self, installation: Installation, redeemed: _Redeemed) -> Json:
+        sign_on = redeemed.sign_on
         notes = Notes(
             account_name=installation.account_name,
             apps=await self.installations.active_apps(installation.account),
-            email_verified=self._is_verified(installation.account, sign_on.person.email),
+            email_verified=is_of_domain(sign_on.person.email, self.email_domains.get(installation.account, ())),
         )
         claims = id_token_claims(
             sign_on,
             installation,
             notes,
             issuer=self.issuers.identifier(installation.slug),
-            client_id=request.client_id,
-            nonce=request.nonce,
+            client_id=redeemed.request.client_id,
+            nonce=redeemed.request.nonce,
             now=self.now(),
+            realm_user=redeemed.realm_user,
         )
         return {
             # Keycloak wants one; there is nothing to be had for it.
@@ -98,7 +112,3 @@ class Token:
             # Keycloak before 26.7 takes the session id from here.
             "session_state": sign_on.sid,
         }
-
-    def _is_verified(self, account: AccountId, email: str | None) -> bool:
-        domain = (email or "").rpartition("@")[2].lower()
-        return bool(domain) and domain in self.email_domains.get(account, ())

@@ -1,12 +1,13 @@
-"""In-memory twin of the realm's identity providers: behaves as Keycloak does as far as the port shows it."""
+"""In-memory twins of the realm's identity providers and users: they behave as Keycloak does as far as the ports show it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
 from broker.errors import KeycloakError
 from broker.model.names import Alias
+from broker.model.realm_user import MatchRule, RealmUser
 from broker.ports import Json
 
 
@@ -82,3 +83,31 @@ def _stored(representation: Json) -> Json:
     stored = deepcopy(representation)
     stored["config"] = {name: value for name, value in stored.get("config", {}).items() if value not in ("", None)}
     return stored
+
+
+@dataclass
+class InMemoryRealmUsers:
+    """Twin of the realm's users: they are found as exactly as the port says."""
+
+    users: list[RealmUser] = field(default_factory=list)
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By id of the user."""
+    linked_to: dict[tuple[str, Alias], str] = field(default_factory=dict)
+    """Id of the user and alias to the `sub` there."""
+
+    async def linked(self, alias: Alias, sub: str) -> Sequence[RealmUser]:
+        """As the port says."""
+        return [user for user in self.users if self.linked_to.get((user.id, alias)) == sub]
+
+    async def matching(self, rule: MatchRule, value: str) -> Sequence[RealmUser]:
+        """As the port says."""
+        match rule.by:
+            case "email":
+                return [user for user in self.users if user.email and user.email.lower() == value.lower()]
+            case "username":
+                return [user for user in self.users if user.username == value.lower()]
+        return [user for user in self.users if self.attributes.get(user.id, {}).get(rule.by) == value]
+
+    async def links(self, user_id: str) -> Mapping[Alias, str]:
+        """As the port says."""
+        return {alias: sub for (user, alias), sub in self.linked_to.items() if user == user_id}

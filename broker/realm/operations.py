@@ -3,6 +3,7 @@
 import re
 
 _ADMIN = re.compile(r"/admin/realms/[^/]+/identity-provider/instances(?:/[^/]+)?(?P<mappers>/mappers(?:/[^/]+)?)?")
+_USERS = re.compile(r"/admin/realms/[^/]+/users(?:/[^/]+(?P<links>/federated-identity))?$")
 _ENDPOINTS = {
     "/protocol/openid-connect/token": "token",
     "/protocol/openid-connect/certs": "realm keys",
@@ -16,6 +17,8 @@ def operation_of(method: str, path: str) -> str:
     for end, name in _ENDPOINTS.items():
         if path.endswith(end):
             return name
+    if method == "GET" and (users := _USERS.search(path)):
+        return "read links" if users["links"] else "find users"
     admin = _ADMIN.search(path)
     if admin is None or method not in _VERBS:
         return "other"

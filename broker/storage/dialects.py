@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Table, text
@@ -30,22 +31,32 @@ def _now_on_postgresql(_element: db_now_ms, _compiler: SQLCompiler, **_options: 
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
-def insert_new(connection: Connection, table: Table, unique: tuple[str, ...], values: dict[str, Any]) -> bool:
+def insert_on(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that may say ON CONFLICT."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def insert_new(connection: Connection, table: Table, unique: tuple[str, ...], values: Mapping[str, Any]) -> bool:
     """Insert the row; False, and nothing changes, where one with the same values in the `unique` columns is there."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    statement = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-    insert = statement.values(values).on_conflict_do_nothing(index_elements=unique)
+    statement = _insert_new_on(connection.dialect.name, table, unique)
+    return connection.execute(statement, values).rowcount == 1
+
+
+def insert_new_numbered(
+    connection: Connection, table: Table, unique: tuple[str, ...], values: Mapping[str, Any]
+) -> int | None:
+    """As `insert_new`: the `number` of the new row, None where there is none."""
+    statement = _insert_new_on(connection.dialect.name, table, unique).returning(table.c.number)
+    number: int | None = connection.execute(statement, values).scalar()
+    return number
+
+
+@cache
+def _insert_new_on(dialect: str, table: Table, unique: tuple[str, ...]) -> sqlite.Insert | postgresql.Insert:
+    """Built once: to build it costs more than to run it."""
+    insert = insert_on(dialect, table).on_conflict_do_nothing(index_elements=unique)
     # Without the option SQLAlchemy doesn't keep the count of an INSERT on PostgreSQL.
-    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1
-
-
-def insert_or_update(
-    connection: Connection, table: Table, unique: tuple[str, ...], values: Mapping[str, Any], changes: Mapping[str, Any]
-) -> None:
-    """Insert the row, or change the one with the same values in the `unique` columns, in one statement: there is no moment between."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    statement = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-    connection.execute(statement.values(values).on_conflict_do_update(index_elements=unique, set_=changes))
+    return insert.execution_options(preserve_rowcount=True)
 
 
 # One statement, since a deadlock needs two who take the same locks in different orders.

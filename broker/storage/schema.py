@@ -181,6 +181,9 @@ one_time = Table(
     Index(None, "kind", "holder"),
 )
 
+UNTOLD = text("NOT is_told")
+"""In the words of the index: said otherwise, SQLite does not use it."""
+
 sign_on = Table(
     "sign_on",
     metadata,
@@ -197,9 +200,66 @@ sign_on = Table(
     Column("state", Text, nullable=False),
     Column("alias", Text, nullable=False),
     Column("is_told", Boolean, nullable=False),  # Keycloak knows that it has ended
+    Column("ended_at", Instant),
+    Column("ended_by", _Number),  # `logout` that ended it first; NULL where the next launch did, or time
+    Column("told_at", Instant),
+    Column("told_status", Integer),  # what Keycloak answered then; NULL where nobody was asked
+    Column("telling_until", BigInteger),  # somebody tells Keycloak of it just now
+    Column("keycloak_session", Text),  # Keycloak's own ids, by which its logout tokens name them; NULL until seen
+    Column("keycloak_user", Text),
     Index(None, "account_id", "user_id", "begun_at"),
     Index(None, "account_id", "email", "begun_at"),
     Index(None, "account_id", "is_told", "begun_at"),
+    Index(None, "ended_by"),
+    Index(None, "keycloak_session"),
+    Index(None, "keycloak_user"),
+    # Those that Keycloak was told of are not in it, however many there were.
+    Index("ix_sign_on_untold", "created_at", sqlite_where=UNTOLD, postgresql_where=UNTOLD),
+)
+
+logout = Table(
+    "logout",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("cause", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # names it within its cause
+    Column("event", _Number),
+    Column("account_id", Text, nullable=False),
+    Column("user_id", Text),  # NULL: everybody of the account
+    Column("installation_id", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("told_at", Instant),  # when Keycloak had answered for every session
+    Column("completed_at", Instant),  # when every app had confirmed, too
+    Column("problem", Text),  # why it is not told yet, or what Keycloak could not do
+    UniqueConstraint("cause", "subject"),
+    Index(None, "account_id", "user_id"),
+    Index(None, "asked_at"),
+    sqlite_autoincrement=True,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("relay", Text, nullable=False),
+    Column("jti", Text, nullable=False),
+    Column("keycloak_session", Text),
+    Column("keycloak_user", Text),
+    Column(
+        "logout", _Number
+    ),  # NULL where none of ours ended the session: an app, an administrator or the next launch did
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("answer", Text),  # what the last try ended with
+    Column("received_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("settled_at", Instant),  # when it was confirmed, refused, or given up
+    UniqueConstraint("relay", "jti"),
+    Index(None, "relay", "state", "due_at"),
+    Index(None, "logout", "state"),
+    Index(None, "received_at"),
+    sqlite_autoincrement=True,
 )
 
 account = Table(
@@ -230,6 +290,16 @@ failure = Table(
     Column("hint", Text),
     Column("upstream_status", Integer),
     Index(None, "at"),
+)
+
+failing = Table(
+    "failing",
+    metadata,
+    Column("installation_id", ForeignKey("installation.id"), primary_key=True),
+    Column("in_a_row", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("last_reference", Text, nullable=False),  # of a failure, which is deleted after a while
+    Column("alerted_at", Instant),
 )
 
 meta = Table(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from broker.model.event import Event, EventKey, EventState
 from broker.model.facts import Fact, LicencesChanged, LoggedOut
@@ -17,7 +17,7 @@ from broker.model.task import Task, TaskKind
 from broker.ports import Clock, Receipt
 from broker.storage import schema
 from broker.storage.database import Database
-from broker.storage.dialects import hold, insert_new
+from broker.storage.dialects import hold, insert_new, insert_new_numbered
 from broker.storage.fact_rows import fact_values, licence_values, logout_values
 from broker.storage.sealing import Sealer, place_of
 from broker.storage.sql_installations import folded, words_about
@@ -26,6 +26,13 @@ from broker.storage.sql_tasks import enqueue
 
 _EVENT_KEY = ("event_id", "app_id", "type", "installation_id")
 OWED_AN_ANSWER = ("app.installed", "app.updated", "app.credentials_rotated", "app.uninstalled")
+
+
+# Built once: to build them costs more than to run them.
+_OWNER = select(schema.installation.c.app_id, schema.installation.c.account_id).where(
+    schema.installation.c.id == bindparam("of")
+)
+_ADD_LOGOUT = insert(schema.user_logout).returning(schema.user_logout.c.number)
 
 
 class _OtherOwner(Exception):
@@ -46,10 +53,9 @@ class SqlEvents:
         row = {**self._event_values(event), "received_at": self._clock()}
 
         def work(connection: Connection) -> Receipt:
-            if not insert_new(connection, schema.event, _EVENT_KEY, row):
+            number = insert_new_numbered(connection, schema.event, _EVENT_KEY, row)
+            if number is None:
                 return Receipt.DUPLICATE
-            number = _number_of(connection, event.key)
-            assert number is not None
             self._take(connection, number, event, facts, tasks)
             return Receipt.NEW
 
@@ -164,12 +170,14 @@ def _number_of(connection: Connection, key: EventKey) -> int | None:
 
 def _hold_owner(connection: Connection, fact: Fact, app: AppId) -> None:
     """Fix the installation's app and account, or see that they are the same as ever."""
-    owner = {"app_id": app, "account_id": fact.account}
-    row = {"id": fact.installation, "slug": slug_of(fact.installation), **owner}
-    if insert_new(connection, schema.installation, ("id",), row):
-        return
-    query = select(schema.installation.c.app_id, schema.installation.c.account_id).filter_by(id=fact.installation)
-    if connection.execute(query).one()._asdict() != owner:
+    owner = (app, fact.account)
+    known = connection.execute(_OWNER, {"of": fact.installation}).first()
+    if known is None:
+        row = {"id": fact.installation, "slug": slug_of(fact.installation), "app_id": app, "account_id": fact.account}
+        insert_new(connection, schema.installation, ("id",), row)
+        # Ours, or that of another transaction which was first.
+        known = connection.execute(_OWNER, {"of": fact.installation}).one()
+    if tuple(known) != owner:
         raise _OtherOwner
 
 
@@ -199,8 +207,7 @@ def _add_facts(
 
 
 def _add_logout(connection: Connection, number: int, logout: LoggedOut) -> int:
-    added = insert(schema.user_logout).values(logout_values(number, logout))
-    row: int = connection.execute(added.returning(schema.user_logout.c.number)).scalar_one()
+    row: int = connection.execute(_ADD_LOGOUT, logout_values(number, logout)).scalar_one()
     return row
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from broker.model.identity_provider import ProviderRecord, ProviderState
-from broker.model.names import Alias, InstallationId, alias_of, slug_of
+from broker.model.names import AccountId, Alias, InstallationId, alias_of, slug_of
 from broker.storage.database import Database
 from broker.storage.dialects import hold
 from broker.storage.schema import identity_provider as table
+from broker.storage.schema import installation
 
 
 class SqlProviderRecords:
@@ -58,6 +59,17 @@ class SqlProviderRecords:
         """As the port says."""
         query = (
             select(table).where(table.c.installation_id == installation, table.c.was_live).order_by(table.c.generation)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_record_of(row) for row in rows]
+
+    async def live_of_account(self, account: AccountId) -> Sequence[ProviderRecord]:
+        """As the port says."""
+        query = (
+            select(table)
+            .join(installation, installation.c.id == table.c.installation_id)
+            .where(installation.c.account_id == account, table.c.state == ProviderState.LIVE.value)
+            .order_by(table.c.alias)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_record_of(row) for row in rows]

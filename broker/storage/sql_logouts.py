@@ -2,13 +2,15 @@
 
 from sqlalchemy import Text, cast, exists, select
 
-from broker.model.facts import LoggedOut
+from broker.model.logout import LogoutCause
 from broker.model.task import TaskKind
+from broker.ports import Asked
 from broker.storage import schema
 from broker.storage.database import Database
 from broker.storage.fact_rows import logout_of
 from broker.storage.sql_tasks import DONE
 
+_CAUSES = {"user.logout": LogoutCause.USER_LOGOUT, "app.updated": LogoutCause.REMOVED}
 _logout, _task = schema.user_logout.c, schema.task.c
 
 
@@ -19,13 +21,17 @@ class SqlLogouts:
         """Logouts in this database."""
         self._database = database
 
-    async def get(self, number: int) -> LoggedOut:
+    async def get(self, number: int) -> Asked:
         """As the port says."""
-        query = select(schema.user_logout).where(_logout.number == number)
+        query = (
+            select(schema.user_logout, schema.event.c.type, schema.event.c.received_at)
+            .join(schema.event, schema.event.c.number == _logout.event)
+            .where(_logout.number == number)
+        )
         row = await self._database.read(lambda connection: connection.execute(query).first())
         if row is None:
             raise KeyError(number)
-        return logout_of(row)
+        return Asked(logout_of(row), _CAUSES.get(row.type, LogoutCause.OPERATOR), row.event, row.received_at)
 
     async def are_done(self, event: str) -> bool:
         """As the port says; by the first round, after which Keycloak was told of everybody who was in then."""

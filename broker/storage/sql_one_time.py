@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
@@ -29,21 +30,18 @@ class SqlOneTimeValues:
         self, kind: OneTimeKind, value: str, content: Json, expires_at: datetime, *, holder: str | None = None
     ) -> bool:
         """As the port says; one that was used, or has expired, is known until it is deleted."""
-        digest = _digest(value)
-        sealed = self._sealer.seal(json.dumps(content).encode(), place=_place(kind, digest))
-        row = {
-            "kind": kind.value,
-            "digest": digest,
-            "content": sealed,
-            "expires_at": expires_at,
-            "is_consumed": False,
-            "holder": holder,
-        }
+        row = sealed_row(self._sealer, kind, value, content, expires_at, holder=holder)
         return await self._database.write(lambda connection: insert_new(connection, table, ("kind", "digest"), row))
 
     async def find(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
         """As the port says."""
         query = select(table.c.content).where(*_is_usable(kind, value, now))
+        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(query)))
+
+    async def recall(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
+        """As the port says."""
+        was_used = (*_is_valid(kind, value, now), table.c.is_consumed)
+        query = select(table.c.content).where(*was_used)
         return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(query)))
 
     async def consume(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
@@ -64,22 +62,40 @@ class SqlOneTimeValues:
         return await self._database.write(lambda connection: connection.execute(forget).rowcount)
 
     def _open(self, kind: OneTimeKind, value: str, sealed: bytes | None) -> Json | None:
-        if sealed is None:
-            return None
-        content: Json = json.loads(self._sealer.open(sealed, place=_place(kind, _digest(value))))
-        return content
+        return None if sealed is None else opened(self._sealer, kind, value, sealed)
+
+
+def sealed_row(
+    sealer: Sealer, kind: OneTimeKind, value: str, content: Json, expires_at: datetime, *, holder: str | None = None
+) -> dict[str, Any]:
+    """The row of a value."""
+    digest = digest_of(value)
+    return {
+        "kind": kind.value,
+        "digest": digest,
+        "content": sealer.seal(json.dumps(content).encode(), place=_place(kind, digest)),
+        "expires_at": expires_at,
+        "is_consumed": False,
+        "holder": holder,
+    }
+
+
+def opened(sealer: Sealer, kind: OneTimeKind, value: str, sealed: bytes) -> Json:
+    """The content of a row."""
+    content: Json = json.loads(sealer.open(sealed, place=_place(kind, digest_of(value))))
+    return content
 
 
 def _is_usable(kind: OneTimeKind, value: str, now: datetime) -> Sequence[ColumnElement[bool]]:
-    return (
-        table.c.kind == kind.value,
-        table.c.digest == _digest(value),
-        ~table.c.is_consumed,
-        table.c.expires_at > now,
-    )
+    return *_is_valid(kind, value, now), ~table.c.is_consumed
 
 
-def _digest(value: str) -> str:
+def _is_valid(kind: OneTimeKind, value: str, now: datetime) -> Sequence[ColumnElement[bool]]:
+    return table.c.kind == kind.value, table.c.digest == digest_of(value), table.c.expires_at > now
+
+
+def digest_of(value: str) -> str:
+    """How a value is kept."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 

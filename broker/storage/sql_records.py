@@ -1,11 +1,10 @@
-"""Small records: what is remembered of accounts, failed sign-ons, and this deployment."""
+"""Small records: what is remembered of accounts, and of this deployment."""
 
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, insert, select
+from sqlalchemy import Connection, Select, Table, select
 
-from broker.model.failure import Failure, Stage
 from broker.model.names import AccountId
 from broker.storage import schema
 from broker.storage.database import Database
@@ -42,25 +41,6 @@ class SqlMeta:
         return await _first_said(self._database, schema.meta, row, query)
 
 
-class SqlFailures:
-    """Port `Failures`."""
-
-    def __init__(self, database: Database) -> None:
-        """Failures in this database."""
-        self._database = database
-
-    async def save(self, failure: Failure) -> None:
-        """As the port says."""
-        row = {**vars(failure), "stage": failure.stage.value}
-        await self._database.write(lambda connection: connection.execute(insert(schema.failure), row))
-
-    async def find(self, reference: str) -> Failure | None:
-        """As the port says."""
-        query = select(schema.failure).where(schema.failure.c.reference == reference)
-        row = await self._database.read(lambda connection: connection.execute(query).first())
-        return None if row is None else _failure_of(row)
-
-
 async def _first_said(database: Database, table: Table, row: dict[str, Any], query: Select[str]) -> str:
     """What the query finds; where it finds nothing, this row is kept first. Of several at once all get the same."""
     found = await database.read(lambda connection: connection.scalar(query))
@@ -72,7 +52,3 @@ async def _first_said(database: Database, table: Table, row: dict[str, Any], que
         return connection.execute(query).scalar_one()
 
     return await database.write(work)
-
-
-def _failure_of(row: Row[Any]) -> Failure:
-    return Failure(**{**row._asdict(), "stage": Stage(row.stage)})

@@ -5,15 +5,29 @@ refused by the logout or found by the task that follows from it.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
 from broker.model.sign_on import Person, SignOn, SignOnState
 from broker.storage.database import Database
-from broker.storage.dialects import hold
+from broker.storage.dialects import db_now_ms, hold
+from broker.storage.schema import UNTOLD
 from broker.storage.schema import sign_on as table
 from broker.storage.schema import user_logout as logout
 
@@ -59,11 +73,17 @@ class SqlSignOns:
         return await self._select(*_is_person(account, user), ~table.c.is_told, *in_time)
 
     async def of_account(
-        self, account: AccountId, up_to: datetime, through: InstallationId, most: int
+        self, account: AccountId, up_to: datetime, through: InstallationId, most: int, after: SignOn | None = None
     ) -> Sequence[SignOn]:
         """As the port says."""
-        which = or_(table.c.begun_at <= up_to, table.c.installation_id == through)
-        return await self._select(table.c.account_id == account, ~table.c.is_told, which, most=most)
+        which = [or_(table.c.begun_at <= up_to, table.c.installation_id == through)]
+        if after is not None:
+            later = and_(table.c.begun_at == after.begun_at, table.c.id > after.id)
+            which += [table.c.begun_at >= after.begun_at, or_(table.c.begun_at > after.begun_at, later)]
+        query = select(table).where(table.c.account_id == account, ~table.c.is_told, *which)
+        query = query.order_by(table.c.begun_at, table.c.id).limit(most)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_sign_on_of(row) for row in rows]
 
     async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
         """As the port says."""
@@ -85,16 +105,53 @@ class SqlSignOns:
         is_alive = table.c.state != SignOnState.ENDED.value
         return await self._exists(*_is_person(account, user), table.c.begun_at > begun_after, is_alive)
 
-    async def end(self, sign_on_ids: Sequence[str]) -> None:
+    async def end(self, sign_on_ids: Sequence[str], logout: int | None = None) -> None:
         """As the port says."""
-        await self._change(sign_on_ids, state=SignOnState.ENDED.value)
+        await self._change(sign_on_ids, **_ended_by(logout))
+
+    async def take(self, sign_on_ids: Sequence[str], logout: int | None, within: timedelta) -> Sequence[str]:
+        """As the port says."""
+        free = or_(table.c.telling_until.is_(None), table.c.telling_until <= db_now_ms())
+        lease = db_now_ms() + within // timedelta(milliseconds=1)
+
+        def work(connection: Connection) -> list[str]:
+            taken = []
+            for sign_on_id in sorted(sign_on_ids):
+                row = table.c.id == sign_on_id
+                connection.execute(update(table).where(row).values(_ended_by(logout)))
+                if connection.execute(update(table).where(row, free).values(telling_until=lease)).rowcount:
+                    taken.append(sign_on_id)
+            return taken
+
+        return await self._database.write(work)
+
+    async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
+        """As the port says."""
+        answer = {} if status is None else {"told_at": db_now_ms(), "told_status": status}
+        await self._change(sign_on_ids, telling_until=None, **answer)
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
         """As the port says."""
         await self._change(sign_on_ids, is_told=True)
 
-    async def _select(self, *which: ColumnElement[bool], most: int | None = None) -> Sequence[SignOn]:
-        query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at).limit(most)
+    async def note_session(self, sign_on_id: str, session: str, user: str) -> None:
+        """As the port says. Most launches come back to a session that was seen before: then nothing is written."""
+        ids = {"keycloak_session": session, "keycloak_user": user}
+        is_known = exists().where(table.c.id == sign_on_id, *(table.c[name] == value for name, value in ids.items()))
+        if not await self._database.read(lambda connection: connection.scalar(select(is_known))):
+            await self._change([sign_on_id], **ids)
+
+    async def end_old(self, created_before: datetime) -> int:
+        """As the port says."""
+        old = (
+            update(table)
+            .where(UNTOLD, table.c.created_at < created_before)
+            .values(state=SignOnState.ENDED.value, is_told=True, ended_at=func.coalesce(table.c.ended_at, db_now_ms()))
+        )
+        return await self._database.write(lambda connection: connection.execute(old).rowcount)
+
+    async def _select(self, *which: ColumnElement[bool]) -> Sequence[SignOn]:
+        query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_sign_on_of(row) for row in rows]
 
@@ -116,6 +173,15 @@ def person_names(account: AccountId, user: TalkdeskUserId, email: str | None) ->
     """What a person's sign-ons and logouts hold: the user, and the address, by which a logout finds the person too."""
     by_user = ("user", account, user)
     return (by_user, ("email", account, email.lower())) if email else (by_user,)
+
+
+def _ended_by(logout: int | None) -> dict[str, Any]:
+    """What ending a sign-on changes; who ended it first stays."""
+    return {
+        "state": SignOnState.ENDED.value,
+        "ended_at": func.coalesce(table.c.ended_at, db_now_ms()),
+        "ended_by": case((table.c.ended_at.is_(None), logout), else_=table.c.ended_by),
+    }
 
 
 def _is_person(account: AccountId, user: TalkdeskUserId) -> Sequence[ColumnElement[bool]]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 
 from broker.listing import FailureFilter, Page, TaskCount, TaskRow
 from broker.model.event import EventState
-from broker.model.failure import Failure, Stage
+from broker.model.failure import Failure
 from broker.model.task import Task, TaskKind
 from broker.observation import Origin
 from broker.storage import schema
@@ -16,6 +16,7 @@ from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms
 from broker.storage.fact_rows import ROTATED
 from broker.storage.sql_events import OWED_AN_ANSWER
+from broker.storage.sql_failures import failure_of
 
 _task, _event, _logout, _failure = schema.task.c, schema.event.c, schema.user_logout.c, schema.failure.c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +50,7 @@ class SqlTaskList:
         return await self._read(
             _is(TaskKind.CONVERGE, _task.key == installation),
             _is(TaskKind.CHECK, _task.key == installation),
+            _is(TaskKind.ALERT, _task.key == installation),
             _is(TaskKind.ANSWER, _task.key.in_([str(number) for number in numbers])),
             await self._of_logouts(_logout.event.in_(numbers)),
         )
@@ -112,7 +114,7 @@ class SqlFailureList:
             conditions.append(or_(_failure.at < when, and_(_failure.at == when, _failure.reference < reference)))
         query = select(schema.failure).where(*conditions).order_by(_failure.at.desc(), _failure.reference.desc())
         found = await self._database.read(lambda connection: connection.execute(query.limit(size)).all())
-        rows = [Failure(**{**row._asdict(), "stage": Stage(row.stage)}) for row in found]
+        rows = [failure_of(row) for row in found]
         return Page(rows, f"{rows[-1].at.isoformat()} {rows[-1].reference}" if len(rows) == size else None)
 
 

@@ -8,13 +8,28 @@ the row's has not seen what the task was asked for, so it is due again.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select, update
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Connection,
+    Executable,
+    Row,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
 from broker.model.task import Claim, Task, TaskKind
 from broker.storage.database import Database
-from broker.storage.dialects import db_now_ms, insert_or_update
+from broker.storage.dialects import db_now_ms, insert_on
 from broker.storage.schema import task as table
 
 _WAITING, _LEASED, DONE, _FAILED, _ALARMING = "waiting", "leased", "done", "failed", "alarming"
@@ -40,17 +55,19 @@ class SqlTasks:
         def work(connection: Connection) -> list[Claim]:
             now = _now(connection)
             _release_expired(connection, now)
-            return [
-                _lease(connection, row, owner, now + _ms(lease))
-                for kind, limit in wanted.items()
-                for row in _due(connection, kind, limit, now)
-            ]
+            given = {"now": now, "new_owner": owner, "until": now + _ms(lease)}
+            claims: list[Claim] = []
+            for kind, most in wanted.items():
+                rows = connection.execute(_CLAIM, {**given, "wanted": kind.value, "most": most}).all()
+                # In which order rows are changed is the database's affair.
+                claims += [_claim_of(row, owner) for row in sorted(rows, key=lambda row: row.due_at)]
+            return claims
 
         return await self._database.write(work)
 
     async def finish(self, claim: Claim) -> bool:
         """As the port says."""
-        return await self._end_lease(claim, {"state": DONE, "error": None})
+        return await self._end_lease(claim)
 
     async def postpone(
         self, claim: Claim, after: timedelta, error: str | None, *, is_alarming: bool = False, is_anew: bool = False
@@ -67,29 +84,49 @@ class SqlTasks:
         """As the port says; a leased task is due when its lease runs out."""
 
         def work(connection: Connection) -> timedelta | None:
-            waiting = select(func.min(table.c.due_at)).where(table.c.state.in_(_CLAIMABLE))
-            leased = select(func.min(table.c.lease_until)).where(table.c.state == _LEASED)
-            times = [time for time in (connection.scalar(waiting), connection.scalar(leased)) if time is not None]
+            times = [time for query in _NEXT_TIMES if (time := connection.scalar(query)) is not None]
             return timedelta(milliseconds=max(0, min(times) - _now(connection))) if times else None
 
         return await self._database.read(work)
 
-    async def _end_lease(self, claim: Claim, outcome: dict[str, Any]) -> bool:
+    async def _end_lease(self, claim: Claim, outcome: Mapping[str, Any] | None = None) -> bool:
+        """Without an outcome it is done."""
+        ours = {
+            "a_kind": claim.task.kind.value,
+            "a_key": claim.task.key,
+            "a_lease": claim.lease,
+            "an_owner": claim.owner,
+        }
+
         def work(connection: Connection) -> bool:
-            ours = _is_held(claim)
-            as_asked = and_(ours, table.c.generation == claim.generation)
-            if connection.execute(update(table).where(as_asked).values({**_NO_LEASE, **outcome})).rowcount:
+            as_asked = {**ours, "a_generation": claim.generation}
+            if connection.execute(_END.values(outcome) if outcome else _FINISH, as_asked).rowcount:
                 return True
-            return connection.execute(update(table).where(ours).values(_ANEW)).rowcount == 1
+            return connection.execute(_DUE_AGAIN, ours).rowcount == 1
 
         return await self._database.write(work)
 
 
 def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) -> None:
     """Ask for a task, as part of a transaction."""
-    due = _now(connection) + _ms(after)
-    row = {"kind": task.kind.value, "key": task.key}
-    new = {"state": _WAITING, "due_at": due, "generation": 1, "attempts": 0, "lease": 0}
+    asked = {"kind": task.kind.value, "key": task.key, "after_ms": _ms(after)}
+    connection.execute(_enqueue_on(connection.dialect.name), asked)
+
+
+# Statements are built once: to build one costs more than to run it.
+
+
+@cache
+def _enqueue_on(dialect: str) -> Executable:
+    new = {
+        "state": _WAITING,
+        "due_at": db_now_ms() + bindparam("after_ms", type_=BigInteger()),
+        "generation": 1,
+        "attempts": 0,
+        "lease": 0,
+    }
+    insert = insert_on(dialect, table).values(kind=bindparam("kind"), key=bindparam("key"), **new)
+    due = insert.excluded.due_at
     is_open = table.c.state.in_((*_CLAIMABLE, _LEASED))
     again = {
         # A lease that runs stays: the task is not to run twice at once. Its end finds the new generation.
@@ -99,56 +136,83 @@ def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) 
         "attempts": 0,
         "error": None,
     }
-    insert_or_update(connection, table, ("kind", "key"), {**row, **new}, again)
+    return insert.on_conflict_do_update(index_elements=("kind", "key"), set_=again)
 
 
-def _due(connection: Connection, kind: TaskKind, limit: int, now: int) -> Sequence[Row[Any]]:
+def _oldest(state: str) -> CTE:
+    """The oldest due tasks of one kind and state, which an index has in this order: over two states at once it would have to sort all."""
     query = (
-        select(table)
-        .where(table.c.state.in_(_CLAIMABLE), table.c.kind == kind.value, table.c.due_at <= now)
+        select(table.c.kind, table.c.key, table.c.due_at)
+        .where(table.c.state == state, table.c.kind == bindparam("wanted"), table.c.due_at <= bindparam("now"))
         .order_by(table.c.due_at)
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)  # says nothing on SQLite, where one writes at a time
     )
-    return connection.execute(query).all()
+    return query.cte(f"oldest_{state}")
 
 
-def _lease(connection: Connection, row: Row[Any], owner: str, until: int) -> Claim:
-    claimed = Task(TaskKind(row.kind), row.key)
-    lease = row.lease + 1
-    connection.execute(
-        update(table)
-        .where(_is(claimed))
-        .values(state=_LEASED, owner=owner, lease=lease, lease_until=until, attempts=row.attempts + 1)
-    )
-    return Claim(claimed, owner, row.generation, row.attempts, lease)
+def _claim() -> Executable:
+    oldest = union_all(*(select(_oldest(state)) for state in _CLAIMABLE)).subquery()
+    chosen = select(oldest.c.kind, oldest.c.key).order_by(oldest.c.due_at).limit(bindparam("most"))
+    leased = {
+        "state": _LEASED,
+        "owner": bindparam("new_owner"),
+        "lease": table.c.lease + 1,
+        "lease_until": bindparam("until"),
+        "attempts": table.c.attempts + 1,
+    }
+    return update(table).where(tuple_(table.c.kind, table.c.key).in_(chosen)).values(leased).returning(table)
+
+
+_CLAIM = _claim()
+_EXPIRED = (
+    select(table.c.kind, table.c.key)
+    .where(table.c.state == _LEASED, table.c.lease_until <= bindparam("now"))
+    .with_for_update(skip_locked=True)
+)
+_IS_HELD = and_(
+    table.c.kind == bindparam("a_kind"),
+    table.c.key == bindparam("a_key"),
+    table.c.state == _LEASED,
+    table.c.lease == bindparam("a_lease"),
+    table.c.owner == bindparam("an_owner"),
+    table.c.lease_until > db_now_ms(),
+)
+_END = update(table).where(_IS_HELD, table.c.generation == bindparam("a_generation")).values(_NO_LEASE)
+_FINISH = _END.values(state=DONE, error=None)
+_DUE_AGAIN = update(table).where(_IS_HELD).values(_ANEW)
+_NEXT_TIMES = (
+    *(select(func.min(table.c.due_at)).where(table.c.state == state) for state in _CLAIMABLE),
+    select(func.min(table.c.lease_until)).where(table.c.state == _LEASED),
+)
+_NOW = select(db_now_ms())
+
+
+def _claim_of(row: Row[Any], owner: str) -> Claim:
+    """Of a row as it is after the claim."""
+    return Claim(Task(TaskKind(row.kind), row.key), owner, row.generation, row.attempts - 1, row.lease)
 
 
 def _release_expired(connection: Connection, now: int) -> None:
-    expired = and_(table.c.state == _LEASED, table.c.lease_until <= now)
     # Rows that somebody holds are passed over: two that claim at once release different ones, and wait for nobody.
-    free = select(table.c.kind, table.c.key).where(expired).with_for_update(skip_locked=True)
-    for row in connection.execute(free).all():
+    for row in connection.execute(_EXPIRED, {"now": now}).all():
         released = {"state": _WAITING, **_NO_LEASE}
         connection.execute(update(table).where(table.c.kind == row.kind, table.c.key == row.key).values(released))
 
 
-def _is(task: Task) -> ColumnElement[bool]:
-    return and_(table.c.kind == task.kind.value, table.c.key == task.key)
+def enqueue_in_time(connection: Connection, task: Task, after: timedelta) -> None:
+    """As `enqueue`, where it is enough that the task begins by then and finds what this transaction keeps.
 
-
-def _is_held(claim: Claim) -> ColumnElement[bool]:
-    return and_(
-        _is(claim.task),
-        table.c.state == _LEASED,
-        table.c.lease == claim.lease,
-        table.c.owner == claim.owner,
-        table.c.lease_until > db_now_ms(),
-    )
+    One that waits already, for no later time, is left as it is: held until this transaction ends, nobody claims it before.
+    """
+    is_this = (table.c.kind == task.kind.value, table.c.key == task.key)
+    is_coming = (table.c.state == _WAITING, table.c.due_at <= db_now_ms() + _ms(after))
+    if connection.scalar(select(table.c.key).where(*is_this, *is_coming).with_for_update()) is None:
+        enqueue(connection, task, after)
 
 
 def _now(connection: Connection) -> int:
-    return connection.execute(select(db_now_ms())).scalar_one()
+    return connection.execute(_NOW).scalar_one()
 
 
 def _ms(duration: timedelta) -> int:

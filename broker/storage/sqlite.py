@@ -2,16 +2,20 @@
 
 SQLite has one writer at a time whatever we do. Writers that queue here are served in order and wait no longer than those
 before them take; writers that meet at the file's lock sleep and try again, which made the slowest ten times slower.
+Those that wait while the disk takes the commit before them are then committed together: under load a commit, the slowest part of a
+write, is shared by many. Each of them is still all or nothing, by a savepoint, and none hears of success before the commit.
 In WAL mode readers see the last commit and neither wait nor are waited for.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +33,18 @@ _FOR_WRITER = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA
 _FOR_READERS = ("PRAGMA query_only = ON",)
 
 
+MOST_TOGETHER = 32
+"""Writes that one commit may have: the first of them waits for the last."""
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Work that waits for its turn, and whoever waits for it."""
+
+    work: Callable[[Connection], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
 class SqliteDatabase:
     """`Database` on one SQLite file, which is made on first use, readable by its owner only."""
 
@@ -42,14 +58,19 @@ class SqliteDatabase:
         self._reading = _engine(path, readers, "BEGIN", (timeout, *_FOR_BOTH, *_FOR_READERS))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
+        self._waiting: deque[_Write] = deque()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """As the port says."""
-        return await self._submit(self._readers, self._reading, work)
+        return await asyncio.wrap_future(self._submit(self._readers, self._read, work))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """As the port says."""
-        return await self._submit(self._writer, self._writing, work)
+        write = _Write(work)
+        self._waiting.append(write)
+        self._submit(self._writer, self._write_waiting)
+        done: T = await asyncio.wrap_future(write.done)
+        return done
 
     async def close(self) -> None:
         """As the port says."""
@@ -61,24 +82,51 @@ class SqliteDatabase:
         self._reading.dispose()
         self._writing.dispose()
 
-    async def _submit(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _submit(self, threads: ThreadPoolExecutor, call: Callable[..., T], *arguments: Any) -> Future[T]:
         try:
-            running = asyncio.get_running_loop().run_in_executor(threads, self._run, engine, work)
+            return threads.submit(call, *arguments)
         except RuntimeError:
             raise StorageUnavailable("the database is closed") from None
-        return await running
 
-    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _read(self, work: Callable[[Connection], T]) -> T:
         try:
-            if not self._path.exists():
-                self._make_file()
-            with engine.begin() as connection:
+            self._see_to_file()
+            with self._reading.begin() as connection:
                 return work(connection)
-        except DBAPIError as error:
-            raise _translated(error, self._path) from None
-        except UnicodeEncodeError:
+        except (DBAPIError, UnicodeEncodeError) as error:
+            raise self._translated(error) from None
+
+    def _write_waiting(self) -> None:
+        """Whatever waits by now. Called once for each write, it often finds that an earlier call has done all."""
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+        writes = [write for write in taken if write.done.set_running_or_notify_cancel()]
+        if not writes:
+            return
+        try:
+            self._see_to_file()
+            with self._writing.begin() as connection:
+                outcomes = _carry_out(connection, writes)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
+            outcomes = [error] * len(writes)
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                told = self._translated(outcome)
+                told.__suppress_context__ = True  # as `from None` does: the driver's error may quote values
+                write.done.set_exception(told)
+            else:
+                write.done.set_result(outcome.result)
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, DBAPIError):
+            return _translated(error, self._path)
+        if isinstance(error, UnicodeEncodeError):
             # Half a surrogate pair. The error itself would quote the text.
-            raise StorageError(f"{self._path}: a text can't be kept in UTF-8") from None
+            return StorageError(f"{self._path}: a text can't be kept in UTF-8")
+        return error
+
+    def _see_to_file(self) -> None:
+        if not self._path.exists():
+            self._make_file()
 
     def _make_file(self) -> None:
         # SQLite would make it readable for everybody; its -wal and -shm files take the mode of this one.
@@ -87,6 +135,35 @@ class SqliteDatabase:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise StorageUnavailable(f"{self._path} can't be made: {error.strerror}") from None
+
+
+@dataclass(frozen=True)
+class _Done:
+    result: Any
+
+
+def _carry_out(connection: Connection, writes: Sequence[_Write]) -> list[_Done | Exception]:
+    """Each by itself: what one raises undoes that one alone. Raises where SQLite has undone all, as it does when the disk is full."""
+    if len(writes) == 1:
+        return [_Done(writes[0].work(connection))]
+    outcomes: list[_Done | Exception] = []
+    for write in writes:
+        connection.exec_driver_sql("SAVEPOINT one")
+        try:
+            outcomes.append(_Done(write.work(connection)))
+        except Exception as error:
+            if not _is_in_transaction(connection):
+                raise
+            connection.exec_driver_sql("ROLLBACK TO one")
+            outcomes.append(error)
+        connection.exec_driver_sql("RELEASE one")
+    return outcomes
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver.in_transaction
 
 
 def _engine(path: str, connections: int, begin: str, pragmas: tuple[str, ...]) -> Engine:

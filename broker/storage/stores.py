@@ -6,13 +6,16 @@ from broker import listing, observation, ports
 from broker.ports import Clock
 from broker.storage.database import Database
 from broker.storage.sealing import Sealer
+from broker.storage.sql_deliveries import SqlDeliveries
 from broker.storage.sql_events import SqlEvents
+from broker.storage.sql_failures import SqlFailures
 from broker.storage.sql_identity_providers import SqlProviderRecords
 from broker.storage.sql_installations import SqlInstallations
 from broker.storage.sql_issuer_keys import SqlIssuerKeys
+from broker.storage.sql_logout_records import SqlLogoutRecords
 from broker.storage.sql_logouts import SqlLogouts
 from broker.storage.sql_one_time import SqlOneTimeValues
-from broker.storage.sql_records import SqlAccounts, SqlFailures, SqlMeta
+from broker.storage.sql_records import SqlAccounts, SqlMeta
 from broker.storage.sql_retention import SqlRetention
 from broker.storage.sql_sign_ons import SqlSignOns
 from broker.storage.sql_task_lists import SqlBacklog, SqlOrigins
@@ -26,6 +29,8 @@ class Stores:
     events: ports.Events
     installations: ports.Installations
     logouts: ports.Logouts
+    logout_records: ports.LogoutRecords
+    deliveries: ports.Deliveries
     tasks: ports.Tasks
     provider_records: ports.ProviderRecords
     one_time_values: ports.OneTimeValues
@@ -45,6 +50,8 @@ def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
         events=SqlEvents(database, sealer, clock),
         installations=SqlInstallations(database, sealer),
         logouts=SqlLogouts(database),
+        logout_records=SqlLogoutRecords(database),
+        deliveries=SqlDeliveries(database, sealer),
         tasks=SqlTasks(database),
         provider_records=SqlProviderRecords(database),
         one_time_values=SqlOneTimeValues(database, sealer),

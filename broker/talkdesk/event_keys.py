@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from broker.errors import TalkdeskError
+from broker.model.budget import Budget
 from broker.ports import Clock
-from broker.talkdesk.cache import AgedValues, Budget, SingleFlight
+from broker.talkdesk.cache import AgedValues, SingleFlight
 from broker.talkdesk.wire import Wire
 
 FRESH = timedelta(hours=1)

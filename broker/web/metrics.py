@@ -69,8 +69,17 @@ class Metrics:
         self._sign_ons = self._counter(
             "sign_ons", "Sign-ons that Keycloak was told of, and failed ones", "app", "outcome"
         )
-        self._failures = self._counter("sign_on_failures", "Sign-ons that ended on the error page", "stage", "reason")
+        self._failures = self._counter(
+            "sign_on_failures", "Sign-ons that ended on the error page", "app", "stage", "reason"
+        )
         self._logout_tokens = self._counter("logout_tokens", "Logout tokens posted to Keycloak", "status")
+        self._relay_refused = self._counter("relay_refused", "Logout tokens that the relay did not take", "reason")
+        self._deliveries = self._counter(
+            "logout_deliveries", "Logout tokens for apps that are settled", "relay", "outcome"
+        )
+        self._confirmed = self._histogram(
+            "logout_confirmed_seconds", "From what asks for a logout to the last app's confirmation", _EFFECT_BUCKETS
+        )
         self._call = self._histogram(
             "call_seconds", "Calls to Keycloak and Talkdesk", _CALL_BUCKETS, "peer", "operation", "status"
         )
@@ -102,11 +111,23 @@ class Metrics:
     def sign_on_failed(self, app: str | None, stage: str, reason: str) -> None:
         """As the port says."""
         self._sign_ons.labels(self._app(app), "failed").inc()
-        self._failures.labels(stage, reason).inc()
+        self._failures.labels(self._app(app), stage, reason).inc()
 
     def logout_token_posted(self, status: int | None) -> None:
         """As the port says."""
         self._logout_tokens.labels(_status(status)).inc()
+
+    def relay_refused(self, reason: str) -> None:
+        """As the port says."""
+        self._relay_refused.labels(reason).inc()
+
+    def logout_delivered(self, relay: str, outcome: str) -> None:
+        """As the port says; slugs are configured, not chosen by somebody outside."""
+        self._deliveries.labels(relay, outcome).inc()
+
+    def logout_confirmed(self, after_s: float) -> None:
+        """As the port says."""
+        self._confirmed.observe(after_s)
 
     def call_ended(self, peer: str, operation: str, status: int | None, took_s: float) -> None:
         """As the port says."""

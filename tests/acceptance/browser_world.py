@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext, Page, Request, async_playwright
 from demo.app import DownstreamApp
 from demo.keycloak_admin import KeycloakAdmin
 from demo.talkdesk import User
-from tests.acceptance.keycloak_server import REPOSITORY
+from tests.acceptance.keycloak_server import REPOSITORY, RunningKeycloak
 from tests.acceptance.sites import Sites, resolve_test_names
 from tests.world import World, open_world
 
@@ -23,7 +23,7 @@ sys.path.append(str(REPOSITORY / "keycloak"))
 from local_server import LocalServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_FLAGS = (
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -65,7 +65,26 @@ class SiteRealm:
         """It was imported for this broker."""
         assert broker_url == self.server.broker_url
 
-    async def register_app(self, app: DownstreamApp) -> None:
+    async def expire_sessions(self) -> None:
+        """As the port says."""
+        await self._where_it_listens.expire_sessions()
+
+    async def switch(self, alias: str, *, enabled: bool) -> None:
+        """As the port says."""
+        await self._where_it_listens.switch(alias, enabled=enabled)
+
+    async def delete_provider(self, alias: str) -> None:
+        """As the port says."""
+        await self._where_it_listens.delete_provider(alias)
+
+    @property
+    def _where_it_listens(self) -> RunningKeycloak:
+        server = self.server
+        return RunningKeycloak(
+            server.url, server.admin_username, server.admin_password, self.broker_secret, self.launch_secret
+        )
+
+    async def register_app(self, app: DownstreamApp, logout_url: str | None = None) -> None:
         """Keycloak reaches the app where it listens; browsers at its site."""
         async with KeycloakAdmin(self.server.url, self.server.admin_username, self.server.admin_password) as admin:
             await admin.register(app, backchannel_logout_url=f"{app.listens_at}/backchannel-logout")
@@ -88,7 +107,7 @@ async def open_sites(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 @asynccontextmanager
 async def _chromium(sites: Sites) -> AsyncIterator[Chromium]:
     flags = [
-        *_FLAGS,
+        *FLAGS,
         "--host-resolver-rules=MAP *.test 127.0.0.1",
         f"--ignore-certificate-errors-spki-list={sites.key_hash}",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.keycloak_server import RunningKeycloak, running_keycloak
-from tests.world import OpenWorld, World, open_world
+from tests.world import OpenWorld, Realm, World, open_world
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,8 @@ def opened(tmp_path: Path, keycloak: RunningKeycloak) -> OpenWorld:
     """Opens a world; takes what `open_world` takes."""
 
     @asynccontextmanager
-    async def open_it(**given: Any) -> AsyncIterator[World]:
-        async with open_world(tmp_path, keycloak, **given) as world:
+    async def open_it(realm: Realm | None = None, **given: Any) -> AsyncIterator[World]:
+        async with open_world(tmp_path, realm or keycloak, **given) as world:
             yield world
 
     return open_it

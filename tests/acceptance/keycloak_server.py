@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from broker.converge.merge import writable
 from demo.app import DownstreamApp
 from demo.http_client import http_client
 from demo.keycloak_admin import KeycloakAdmin
@@ -56,6 +57,7 @@ class RunningKeycloak:
     admin_password: str = field(repr=False)
     broker_secret: str = field(repr=False)
     launch_secret: str = field(repr=False)
+    realm: str = REALM
 
     @property
     def internal_url(self) -> str:
@@ -65,12 +67,12 @@ class RunningKeycloak:
     @property
     def realm_url(self) -> str:
         """Our realm, which is its issuer too."""
-        return f"{self.url}/realms/{REALM}"
+        return f"{self.url}/realms/{self.realm}"
 
     @property
     def admin_url(self) -> str:
         """Our realm in the admin API."""
-        return f"{self.url}/admin/realms/{REALM}"
+        return f"{self.url}/admin/realms/{self.realm}"
 
     def admin(self) -> httpx.AsyncClient:
         """The admin API as the administrator, relative to our realm; the caller closes it."""
@@ -80,16 +82,37 @@ class RunningKeycloak:
         return client
 
     async def point_to(self, broker_url: str) -> None:
-        """Let launches come back to this broker."""
+        """Let launches come back to this broker, and who comes without one go there."""
         async with self.admin() as admin:
             (launch,) = (await admin.get("clients", params={"clientId": "talkdesk-launch"})).raise_for_status().json()
             change = {"clientId": "talkdesk-launch", "redirectUris": [f"{broker_url}/launch/return"]}
             (await admin.put(f"clients/{launch['id']}", json=change)).raise_for_status()
+            for language in ("en", "es", "pt"):
+                path, text = f"localization/{language}/talkdeskResumeUrl", f"{broker_url}/launch/resume"
+                headers = {"Content-Type": "text/plain"}
+                (await admin.put(path, content=text, headers=headers)).raise_for_status()
 
-    async def register_app(self, app: DownstreamApp) -> None:
-        """Make the client of an app."""
-        async with KeycloakAdmin(self.url, self.admin_username, self.admin_password) as admin:
-            await admin.register(app)
+    async def register_app(self, app: DownstreamApp, logout_url: str | None = None) -> None:
+        """Make the client of an app; Keycloak tells this URL of sign-outs, else the app's own."""
+        async with KeycloakAdmin(self.url, self.admin_username, self.admin_password, realm=self.realm) as admin:
+            await admin.register(app, backchannel_logout_url=logout_url)
+
+    async def expire_sessions(self) -> None:
+        """All sessions are over; Keycloak tells no app of this."""
+        async with self.admin() as admin:
+            (await admin.post("logout-all")).raise_for_status()
+
+    async def switch(self, alias: str, *, enabled: bool) -> None:
+        """As in the console."""
+        path = f"identity-provider/instances/{alias}"
+        async with self.admin() as admin:
+            found = (await admin.get(path)).raise_for_status().json()
+            (await admin.put(path, json=writable(found) | {"enabled": enabled})).raise_for_status()
+
+    async def delete_provider(self, alias: str) -> None:
+        """As in the console."""
+        async with self.admin() as admin:
+            (await admin.delete(f"identity-provider/instances/{alias}")).raise_for_status()
 
 
 @contextmanager
@@ -125,9 +148,9 @@ def _given(url: str) -> RunningKeycloak:
     return RunningKeycloak(url, username, password, secret_of["talkdesk-broker"], secret_of["talkdesk-launch"])
 
 
-def realm_with_values() -> dict[str, Any]:
-    """The realm file with what Keycloak's own import would put in."""
-    text = REALM_FILE.read_text()
+def realm_with_values(file: Path = REALM_FILE) -> dict[str, Any]:
+    """A realm file with what Keycloak's own import would put in."""
+    text = file.read_text()
     for name, value in {
         "BROKER_PUBLIC_URL": BROKER_URL,
         "BROKER_KEYCLOAK_CLIENT_SECRET": os.urandom(16).hex(),

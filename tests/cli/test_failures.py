@@ -47,8 +47,8 @@ async def test_people_get_a_table(commands: Commands) -> None:
 
 
 async def test_a_failure_is_found_as_it_is_read_aloud(commands: Commands) -> None:
-    """In small letters, too; all that is known of it."""
-    assert await commands.objects("failures", "show", " abcd-2345") == [
+    """In small letters and without the dash, too; all that is known of it."""
+    assert await commands.objects("failures", "show", " abcd2345") == [
         {
             "reference": "ABCD-2345",
             "at": "2026-11-25T12:00:01Z",

@@ -155,7 +155,7 @@ async def test_a_removed_person_is_signed_out_and_shut_out(stores: Stores) -> No
     assert not await is_removed(stores, BRUNO)
     [task] = await tasks_due(stores)
     assert task.kind is TaskKind.SIGN_OUT
-    logout = await stores.logouts.get(int(task.key.partition("#")[0]))
+    logout = (await stores.logouts.get(int(task.key.partition("#")[0]))).logout
     assert (logout.user, logout.created_at) == (USER, NOW), "the event came late: what began since ends too"
 
 
@@ -166,7 +166,7 @@ async def test_a_removal_that_is_overtaken_ends_only_what_began_before_it(stores
     await receive(stores, licences(at(-60), removed=[USER]), [TaskKind.SIGN_OUT])
     assert not await is_removed(stores)
     [task] = await tasks_due(stores)
-    assert (await stores.logouts.get(int(task.key.partition("#")[0]))).created_at == at(-60)
+    assert (await stores.logouts.get(int(task.key.partition("#")[0]))).logout.created_at == at(-60)
     assert await stores.sign_ons.save(sign_on(at(-20)))
 
 

@@ -187,7 +187,7 @@ async def test_a_logout_is_read_back_by_the_key_of_its_task(stores: Stores) -> N
     [task] = await tasks_due(stores)
     number, mark, round_ = task.key.partition("#")
     assert (task.kind, mark, round_) == (TaskKind.SIGN_OUT, "#", "1")
-    assert await stores.logouts.get(int(number)) == logged_out(at(2), email="ana@acme.example")
+    assert (await stores.logouts.get(int(number))).logout == logged_out(at(2), email="ana@acme.example")
 
 
 async def test_an_unknown_logout_raises(stores: Stores) -> None:

@@ -27,6 +27,17 @@ async def test_to_find_a_value_does_not_use_it_up(stores: Stores) -> None:
     assert await stores.one_time_values.consume(CODE, "v", NOW) == CONTENT
 
 
+async def test_a_used_value_is_recalled_until_it_expires(stores: Stores) -> None:
+    """Not before it was used, nor for another purpose, nor afterwards; and it stays used."""
+    await stores.one_time_values.save(CODE, "v", CONTENT, at(60))
+    assert await stores.one_time_values.recall(CODE, "v", NOW) is None
+    await stores.one_time_values.consume(CODE, "v", NOW)
+    assert await stores.one_time_values.recall(CODE, "v", NOW) == CONTENT
+    assert await stores.one_time_values.recall(STATE, "v", NOW) is None
+    assert await stores.one_time_values.recall(CODE, "v", at(60)) is None
+    assert await stores.one_time_values.consume(CODE, "v", NOW) is None
+
+
 async def test_a_value_is_nothing_for_another_purpose(stores: Stores) -> None:
     """And the try does not use it up."""
     await stores.one_time_values.save(CODE, "v", CONTENT, at(60))

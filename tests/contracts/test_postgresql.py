@@ -65,15 +65,16 @@ async def others(backend: PostgresqlBackend, stores: Stores) -> AsyncIterator[St
 
 
 class HeldBack:
-    """The first statement that begins like this waits until it is let go."""
+    """The first statement that begins like this, or the second, waits until it is let go."""
 
-    def __init__(self, beginning: str) -> None:
+    def __init__(self, beginning: str, which: int) -> None:
         self._beginning = beginning
-        self._first = threading.Lock()
+        self._which = iter(range(1, which + 1))
+        self._last = which
         self.arrived, self._go_on = threading.Event(), threading.Event()
 
     def __call__(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(self._beginning) and self._first.acquire(blocking=False):
+        if statement.startswith(self._beginning) and next(self._which, None) == self._last:
             self.arrived.set()
             assert self._go_on.wait(30)
 
@@ -87,9 +88,9 @@ class HeldBack:
 
 
 @contextmanager
-def held_back(beginning: str) -> Iterator[HeldBack]:
+def held_back(beginning: str, which: int = 1) -> Iterator[HeldBack]:
     """Hold a statement back, on whatever connection."""
-    held = HeldBack(beginning)
+    held = HeldBack(beginning, which)
     event.listen(Engine, "before_cursor_execute", held)
     try:
         yield held
@@ -193,8 +194,9 @@ async def test_a_claim_passes_over_what_another_is_claiming(stores: Stores, othe
     """It takes the rest, and does not wait."""
     for key in "ab":
         await stores.tasks.enqueue(Task(TaskKind.CONVERGE, key))
-    with held_back("UPDATE task") as held:
-        first = asyncio.ensure_future(stores.tasks.claim("me", {TaskKind.CONVERGE: 1}, MINUTE))
+    with held_back("WITH oldest_", which=2) as held:
+        wanted = {TaskKind.CONVERGE: 1, TaskKind.ANSWER: 1}
+        first = asyncio.ensure_future(stores.tasks.claim("me", wanted, MINUTE))
         await held.until_it_arrives()
         async with asyncio.timeout(30):
             [second] = await others.tasks.claim("other", {TaskKind.CONVERGE: 9}, MINUTE)

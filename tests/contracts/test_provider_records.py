@@ -3,8 +3,9 @@
 import asyncio
 
 from broker.model.identity_provider import ProviderRecord, ProviderState
-from broker.model.names import Alias, InstallationId
+from broker.model.names import AccountId, Alias, InstallationId
 from broker.storage.stores import Stores
+from tests.contracts.stores import installed, receive
 
 ID = InstallationId("abc")
 FIRST, SECOND = Alias("talkdesk-abc"), Alias("talkdesk-abc-2")
@@ -65,6 +66,21 @@ async def test_used_are_those_that_were_ever_live(stores: Stores) -> None:
     assert await stores.provider_records.used(ID) == [first]
     await stores.provider_records.mark_live(third.alias)
     assert await stores.provider_records.used(ID) == [first, ProviderRecord(ID, 3, third.alias, LIVE)]
+
+
+async def test_live_ones_of_an_account_are_those_of_all_its_apps(stores: Stores) -> None:
+    """Neither another account's, nor one that is reserved or withdrawn."""
+    for name, account in (("abc", "acme"), ("def", "acme"), ("ghi", "acme"), ("xyz", "globex")):
+        installation = InstallationId(name)
+        await receive(stores, installed(installation=installation, account=AccountId(account)))
+        await stores.provider_records.reserve(installation)
+    for alias in ("talkdesk-abc", "talkdesk-def", "talkdesk-xyz"):
+        await stores.provider_records.mark_live(Alias(alias))
+    first = ProviderRecord(ID, 1, FIRST, LIVE)
+    second = ProviderRecord(InstallationId("def"), 1, Alias("talkdesk-def"), LIVE)
+    assert list(await stores.provider_records.live_of_account(AccountId("acme"))) == [first, second]
+    await stores.provider_records.mark_withdrawn(FIRST)
+    assert list(await stores.provider_records.live_of_account(AccountId("acme"))) == [second]
 
 
 async def test_several_that_reserve_at_once_get_the_same(stores: Stores, other_stores: Stores) -> None:

@@ -4,11 +4,10 @@ import asyncio
 
 from joserfc.jwk import ECKey
 
-from broker.model.failure import Failure, Stage
 from broker.model.names import AccountId
 from broker.ports import Json
 from broker.storage.stores import Stores
-from tests.contracts.stores import ACCOUNT, Backend, at
+from tests.contracts.stores import ACCOUNT, Backend
 
 
 def new_key() -> Json:
@@ -63,17 +62,6 @@ async def test_no_private_key_is_on_disk(stores: Stores, backend: Backend) -> No
     content = backend.content()
     assert key["kid"].encode() in content
     assert key["d"].encode() not in content
-
-
-async def test_a_failure_is_found_by_its_reference(stores: Stores) -> None:
-    """With all that support may need, and where little is known with little."""
-    full = Failure("ref1", at(1), Stage.CALLBACK, "token_refused", "no secrets", "installation1", "user1", 401)
-    bare = Failure("ref2", at(2), Stage.LAUNCH, "no_installation", "", None, None, None)
-    await stores.failures.save(full)
-    await stores.failures.save(bare)
-    assert await stores.failures.find("ref1") == full
-    assert await stores.failures.find("ref2") == bare
-    assert await stores.failures.find("ref3") is None
 
 
 async def test_the_instance_id_is_made_once(stores: Stores, other_stores: Stores) -> None:

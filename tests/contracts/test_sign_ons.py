@@ -2,11 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from broker.listing import SignOnFilter, SignOnRow
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOn, SignOnState
+from broker.storage.database import Database
+from broker.storage.sql_logout_lists import SqlSignOnList
 from broker.storage.stores import Stores
 from tests.contracts.stores import ACCOUNT, USER, at, logged_out, receive, sign_on
 
@@ -130,6 +134,19 @@ async def test_sign_ons_of_an_account(stores: Stores) -> None:
     assert await found(1, "another") == [first.id]
 
 
+async def test_sign_ons_of_an_account_page_by_page(stores: Stores) -> None:
+    """Also where many began at the same time: none is left out, none comes twice."""
+    kept = [sign_on(at(number // 3)) for number in range(10)]
+    await save(stores, *kept)
+    found: list[SignOn] = []
+    while some := await stores.sign_ons.of_account(
+        ACCOUNT, at(99), InstallationId("x"), 2, found[-1] if found else None
+    ):
+        found += some
+    assert sorted(each.id for each in found) == sorted(each.id for each in kept)
+    assert len(found) == 10
+
+
 async def test_nobody_is_ended_by_an_empty_list(stores: Stores) -> None:
     """It is no mistake, and changes nothing."""
     kept = sign_on()
@@ -178,3 +195,54 @@ async def test_a_newer_sign_on_counts_while_it_lives(stores: Stores) -> None:
     assert not await stores.sign_ons.has_newer(ACCOUNT, OTHER_USER, at(1))
     await stores.sign_ons.end([kept.id])
     assert not await stores.sign_ons.has_newer(ACCOUNT, USER, at(1))
+
+
+async def row_of(database: Database, kept: SignOn) -> SignOnRow:
+    """What an operator sees of it."""
+    page = await SqlSignOnList(database).page(SignOnFilter(), 100)
+    return next(row for row in page.rows if row.sign_on == kept.id)
+
+
+async def test_what_ended_a_sign_on_first_is_on_record(stores: Stores, database: Database) -> None:
+    """The next launch has no number; a logout that finds it ended changes nothing; Keycloak's last answer counts."""
+    first, second = sign_on(), sign_on()
+    await save(stores, first, second)
+    await stores.sign_ons.end([first.id], 7)
+    await stores.sign_ons.end([second.id])
+    await stores.sign_ons.end([first.id, second.id], 8)
+    await stores.sign_ons.note_answer([first.id], 500)
+    await stores.sign_ons.note_answer([first.id], 200)
+    ended, replaced = await row_of(database, first), await row_of(database, second)
+    assert (ended.logout, ended.told_status, ended.state) == (7, 200, "ended")
+    assert ended.ended_at is not None
+    assert ended.told_at is not None
+    assert (replaced.logout, replaced.told_status, replaced.told_at) == (None, None, None)
+    assert replaced.ended_at is not None
+
+
+async def test_old_sign_ons_end_by_themselves(stores: Stores, database: Database) -> None:
+    """Nobody has to be told of them; whoever signed on stays known."""
+    old, recent = replace(sign_on(), created_at=at(-100)), sign_on()
+    await save(stores, old, recent)
+    assert await stores.sign_ons.end_old(at(-50)) == 1
+    assert ids(await stores.sign_ons.of_person(ACCOUNT, USER, at(9))) == [recent.id]
+    assert not await stores.sign_ons.advance(old.id, SignOnState.REDEEMED)
+    assert (await row_of(database, old)).state == "ended"
+    assert (await row_of(database, recent)).state == "code issued"
+    assert await stores.sign_ons.is_known(ACCOUNT, USER)
+    assert await stores.sign_ons.end_old(at(-50)) == 0
+
+
+async def test_one_sign_out_at_a_time_tells_keycloak(stores: Stores, other_stores: Stores) -> None:
+    """Of several at the same instant one gets each sign-on, until Keycloak has answered, or the time is over."""
+    first, second = sign_on(), sign_on()
+    await save(stores, first, second)
+    minute = timedelta(minutes=1)
+    both = [first.id, second.id]
+    taken = await asyncio.gather(*(each.sign_ons.take(both, 7, minute) for each in (stores, other_stores) * 3))
+    assert sorted(id_ for ids_ in taken for id_ in ids_) == sorted(both)
+    assert not await stores.sign_ons.advance(first.id, SignOnState.REDEEMED), "ended as well"
+    await stores.sign_ons.note_answer([first.id], 200)
+    await stores.sign_ons.note_answer([second.id], None)
+    assert sorted(await other_stores.sign_ons.take(both, 8, timedelta(0))) == sorted(both)
+    assert sorted(await stores.sign_ons.take(both, 9, minute)) == sorted(both), "whoever took them did not come back"

@@ -4,7 +4,7 @@ import asyncio
 import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,9 +15,11 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 
 from broker.errors import StorageError, StorageUnavailable
+from broker.model.delivery import DeliveryState, ReceivedToken
 from broker.model.event import EventState
 from broker.model.facts import LicencesChanged
 from broker.model.failure import Failure, Stage
+from broker.model.logout import Logout, LogoutCause
 from broker.model.sign_on import SignOnState
 from broker.model.task import TaskKind
 from broker.ports import OneTimeKind
@@ -114,7 +116,27 @@ async def call_everything(stores: Stores) -> None:
     await stores.sign_ons.is_known(ACCOUNT, USER)
     await stores.sign_ons.has_newer(ACCOUNT, USER, NOW)
     await stores.sign_ons.end([kept.id])
+    await stores.sign_ons.take([kept.id], 1, timedelta(seconds=1))
+    await stores.sign_ons.note_answer([kept.id], 200)
+    await stores.sign_ons.note_session(kept.id, "session", "user")
+    await stores.sign_ons.of_account(ACCOUNT, NOW, INSTALLATION, 10, kept)
+    await stores.sign_ons.end_old(NOW)
     await stores.sign_ons.mark_told([kept.id])
+    logout = await stores.logout_records.begin(
+        Logout(LogoutCause.USER_LOGOUT, "1", 1, ACCOUNT, USER, INSTALLATION), NOW
+    )
+    await stores.logout_records.note_problem(logout, "p")
+    await stores.logout_records.mark_told(logout, NOW, None)
+    token = ReceivedToken("app", "jti", "other", "user", at(120), "token")
+    delivery = await stores.deliveries.receive(token, NOW, NOW)
+    assert delivery is not None
+    await stores.deliveries.due("app", NOW, 10)
+    await stores.deliveries.next_due("app")
+    await stores.deliveries.postpone(delivery, NOW, NOW, "503")
+    await stores.deliveries.receive(replace(token, jti="2", session="session"), NOW, NOW)
+    await stores.deliveries.settle(delivery, DeliveryState.CONFIRMED, NOW, "200")
+    await stores.deliveries.forget(NOW)
+    await stores.logout_records.forget(NOW)
     await stores.accounts.user_id_source(ACCOUNT, "id")
     await stores.issuer_keys.add_first(new_key())
     await stores.issuer_keys.all()
@@ -222,3 +244,64 @@ def test_a_url_that_can_not_be_used_is_refused(url: str) -> None:
     with pytest.raises(StorageError, match="BROKER_DATABASE_URL") as caught:
         open_database(url)
     assert "known-password" not in str(caught.value)
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """A database with the schema of this version."""
+    opened = open_database(f"sqlite:///{tmp_path / 'broker.sqlite3'}")
+    assert isinstance(opened, SqliteDatabase)
+    await upgrade(opened)
+    yield opened
+    await opened.close()
+
+
+async def test_writes_that_wait_are_committed_together_each_all_or_nothing(sqlite: SqliteDatabase) -> None:
+    """One of them fails after it has written: that one alone is undone, and hears so."""
+    in_the_way, go_on = threading.Event(), threading.Event()
+
+    def hold_up(_connection: Connection) -> None:
+        in_the_way.set()
+        assert go_on.wait(30)
+
+    def keep(key: str) -> Callable[[Connection], Connection]:
+        def work(connection: Connection) -> Connection:
+            connection.execute(insert(schema.meta), {"key": key, "value": "kept"})
+            if key == "b":
+                raise KeyError(key)
+            return connection
+
+        return work
+
+    first = asyncio.ensure_future(sqlite.write(hold_up))
+    assert await asyncio.to_thread(in_the_way.wait, 30)
+    waiting = [asyncio.ensure_future(sqlite.write(keep(key))) for key in "abc"]
+    await asyncio.sleep(0)  # they are in the queue now
+    go_on.set()
+    await first
+    a, b, c = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(b, KeyError)
+    assert isinstance(a, Connection)
+    assert a is c, "one transaction"
+    kept = await sqlite.read(lambda connection: connection.execute(select(schema.meta.c.key)).scalars().all())
+    assert sorted(kept) == ["a", "c"]
+
+
+async def test_nothing_that_waits_is_done_for_somebody_who_has_gone_away(sqlite: SqliteDatabase) -> None:
+    """A write that was given up before its turn is not carried out."""
+    in_the_way, go_on = threading.Event(), threading.Event()
+
+    def hold_up(_connection: Connection) -> None:
+        in_the_way.set()
+        assert go_on.wait(30)
+
+    first = asyncio.ensure_future(sqlite.write(hold_up))
+    assert await asyncio.to_thread(in_the_way.wait, 30)
+    row = {"key": "a", "value": "kept"}
+    given_up = asyncio.ensure_future(sqlite.write(lambda connection: connection.execute(insert(schema.meta), row)))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    go_on.set()
+    await first
+    assert await sqlite.read(lambda connection: connection.execute(select(schema.meta.c.key)).all()) == []

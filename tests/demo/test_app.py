@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from joserfc.jwk import RSAKey
@@ -50,6 +51,29 @@ async def test_login_always_asks_anew(app: DownstreamApp, provider: Provider, si
     page = await signed_in.open(app.start_url)
     assert "Bruno Costa" in page.text
     assert [each.sub for each in app.signed_in] == ["bruno"]
+
+
+async def test_a_deep_link_is_kept_over_the_sign_on(app: DownstreamApp, browser: Browser) -> None:
+    """Who is not signed in comes back to where they wanted to go."""
+    page = await browser.open(f"{app.url}/boards/7")
+    assert page.url == f"{app.url}/boards/7"
+    assert "Wallboard, board 7" in page.text
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/a/../b", "/a?b", ""])
+async def test_nobody_is_sent_to_another_site(app: DownstreamApp, browser: Browser, path: str) -> None:
+    """Only to a path of this app."""
+    page = await browser.open(f"{app.start_url}?{urlencode({'go_to': path})}")
+    assert page.url == f"{app.url}/"
+
+
+async def test_the_way_in_is_remembered(app: DownstreamApp, provider: Provider, browser: Browser) -> None:
+    """A deep link hints at the identity provider of the last sign-on in this browser; the first one, and a launch, at none."""
+    provider.claims |= {"identity_provider": "talkdesk-acme"}
+    for url in (f"{app.url}/boards/7", app.start_url):
+        assert "kc_idp_hint" not in "".join((await browser.open(url)).chain)
+    app.sessions.end_all(sid=None, sub=app.signed_in[0].sub)
+    assert "kc_idp_hint=talkdesk-acme" in "".join((await browser.open(f"{app.url}/boards/7")).chain)
 
 
 async def test_login_of_another_issuer(app: DownstreamApp, browser: Browser) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from demo.app import DownstreamApp
 from tests.fakes.keycloak import KeycloakImitation
-from tests.world import OpenWorld, World, open_world
+from tests.world import OpenWorld, Realm, World, open_world
 
 
 class ImitatedRealm:
@@ -26,9 +26,29 @@ class ImitatedRealm:
         """As the port says."""
         self.keycloak.set_launch_redirect_uris(f"{broker_url}/launch/return")
 
-    async def register_app(self, app: DownstreamApp) -> None:
+    async def register_app(self, app: DownstreamApp, logout_url: str | None = None) -> None:
         """As the port says."""
-        self.keycloak.register_app(app.client_id, app.client_secret, (app.redirect_uri,), app.backchannel_logout_url)
+        url = logout_url or app.backchannel_logout_url
+        self.keycloak.register_app(
+            app.client_id,
+            app.client_secret,
+            (app.redirect_uri,),
+            url,
+            (f"{app.url}/",),
+            more_notes=("identity_provider",),
+        )
+
+    async def expire_sessions(self) -> None:
+        """As the port says."""
+        self.keycloak.expire_sessions()
+
+    async def switch(self, alias: str, *, enabled: bool) -> None:
+        """As the port says."""
+        self.keycloak.identity_providers[alias].sent["enabled"] = enabled
+
+    async def delete_provider(self, alias: str) -> None:
+        """As the port says."""
+        self.keycloak.delete_provider(alias)
 
 
 @pytest.fixture
@@ -43,8 +63,8 @@ def opened(tmp_path: Path, keycloak: KeycloakImitation) -> OpenWorld:
     """Opens a world; takes what `open_world` takes."""
 
     @asynccontextmanager
-    async def open_it(**given: Any) -> AsyncIterator[World]:
-        async with open_world(tmp_path, ImitatedRealm(keycloak), **given) as world:
+    async def open_it(realm: Realm | None = None, **given: Any) -> AsyncIterator[World]:
+        async with open_world(tmp_path, realm or ImitatedRealm(keycloak), **given) as world:
             yield world
 
     return open_it

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from demo.browser import Browser, Page
-from demo.talkdesk import ACME, ANA, BRUNO, GLOBEX, Installation
+from demo.talkdesk import ACME, ANA, BRUNO, GLOBEX, Endpoint, Installation
 from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.test_sign_on import assert_recorded_page
-from tests.world import World
+from tests.world import World, users_of
 
 PLAIN = httpx.AsyncClient
 
@@ -105,14 +105,18 @@ async def test_an_answer_in_another_browser_is_refused_and_spoils_nothing(world:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_an_answer_works_once(world: World, path: str) -> None:
-    """The second time its state is unknown."""
+    """The second time nothing of it is used: the launch starts anew, from its very beginning, in whichever browser."""
     installation = await world.install(ACME)
     browser = world.browser(ANA)
     url = await stopped_at(world, installation, browser, path)
     await browser.open(url)
-    again = await browser.open(url)
-    assert again.status == 400
-    assert_recorded_page(again)
+    stolen = await world.browser(BRUNO).open(url, stop_before="/talkdesk/launch")
+    assert len(stolen.chain) == 2
+    assert stolen.url.startswith(f"{world.broker.url}/talkdesk/launch?talkdesk_installation_id={installation.id}")
+    page = await browser.open(url)
+    assert page.url == f"{world.wallboard.url}/"
+    assert all(call.status == 200 for call in world.talkdesk.calls_to(Endpoint.TOKEN)), "no code was sent twice"
+    assert users_of(world.wallboard) == [ANA.id]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -85,7 +85,7 @@ async def test_what_happened_is_counted(world: World) -> None:
     assert samples.of("task_runs_total", kind="answer", outcome="done") == 1
     assert samples.of("sign_ons_total", app=WALLBOARD_ID, outcome="signed on") == 1
     assert samples.of("sign_ons_total", app=WALLBOARD_ID, outcome="failed") == 1
-    assert samples.of("sign_on_failures_total", stage="callback", reason="talkdesk_failed") == 1
+    assert samples.of("sign_on_failures_total", app=WALLBOARD_ID, stage="callback", reason="talkdesk_failed") == 1
     assert samples.of("logout_tokens_total", status="200") >= 1
     for peer, operation, status in (
         ("keycloak", "create identity provider", "201"),

@@ -193,7 +193,7 @@ async def test_who_comes_without_talkdesk_launches_again_where_this_browser_laun
     assert page.url == f"{world.wallboard.url}/"
     elsewhere = await world.browser(ANA).open(f"{world.broker.url}/launch/resume")
     assert elsewhere.status == 404
-    assert "open the app from Talkdesk" in elsewhere.text
+    assert "Go to Talkdesk" in elsewhere.text
 
 
 async def test_an_uninstalled_app_is_a_closed_door(world: World) -> None:
@@ -247,5 +247,5 @@ def assert_recorded_page(page: Page) -> str:
     assert "could not be opened" in page.text
     _, _, rest = page.text.partition('<dd class="reference">')
     reference = rest.partition("</dd>")[0]
-    assert len(reference) == 9
+    assert len(reference) == 11
     return reference

@@ -1,6 +1,7 @@
 """What an identity provider should be, and how that meets what is there."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ def test_the_second_generation_keeps_issuer_and_client_id() -> None:
     second = desired_provider(INSTALLATION, "Wallboard", Alias(f"{ALIAS}-2"), DEPLOYMENT)
 
     assert second == DESIRED | {"alias": f"{ALIAS}-2"}
+
+
+def test_users_of_somebody_elses_realm_are_not_written() -> None:
+    """Mode existing: IMPORT and no trust in an address, and nothing else is different; the notes come at every sign-on all the same."""
+    existing = desired_provider(INSTALLATION, "Wallboard", ALIAS, replace(DEPLOYMENT, makes_users=False))
+
+    expected = DESIRED | {"trustEmail": False, "config": DESIRED["config"] | {"syncMode": "IMPORT"}}
+    assert existing == expected
+    assert desired_mapper(ALIAS)["config"]["syncMode"] == "FORCE"
 
 
 def test_every_value_of_config_is_a_text_that_keycloak_keeps() -> None:

@@ -1,5 +1,6 @@
 """What is written down is what is there: settings, routes, metrics, commands."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,16 @@ from pydantic import SecretStr
 
 from broker.app import open_broker
 from broker.cli import app as command_line
+from broker.model.failure import AS_INTENDED, Reason
 from broker.model.names import AppId
 from broker.settings import App, ConfigFile, Settings
+from broker.web.failures import CAN_DO
+from broker.web.languages import CanDo
 from broker.web.metrics import Metrics
 from tests.prepared import copy_into
 
-DOCS = Path(__file__).parents[2] / "docs"
+TESTS = Path(__file__).parents[1]
+DOCS = TESTS.parent / "docs"
 NONE = "–"
 
 
@@ -119,8 +124,51 @@ def test_every_metric_is_documented_with_its_labels() -> None:
 
 def test_every_command_is_documented() -> None:
     """And none that is not there."""
-    documented = {" ".join(re.findall(r"[a-z]+", names_in(row[0])[0])) for row in table("operations.md", "command")}
+    documented = {
+        " ".join(re.findall(r"[a-z]+(?:-[a-z]+)*", names_in(row[0])[0])) for row in table("operations.md", "command")
+    }
     assert set(commands_of("broker", typer.main.get_command(command_line))) == documented
+
+
+def test_every_starting_point_has_a_test_on_a_real_keycloak() -> None:
+    """The table names tests that are there, and every test of the file of starting points is in the table."""
+    rows = table("sign-on.md", "where it starts")
+    named = {name for row in rows for name in names_in(row[2])}
+    assert all(names_in(row[2]) for row in rows)
+    assert named <= names_of_tests_below(TESTS / "acceptance")
+    assert names_of_tests_in(TESTS / "scenarios" / "test_starting_points.py") <= named
+    pages = {name for row in rows for name in names_in(row[1]) if name.isidentifier()}
+    assert pages - {"start_url"} <= {reason.value for reason in Reason}
+
+
+def test_every_reason_is_documented_with_what_the_person_can_do() -> None:
+    """And none that is not there."""
+    documented = {names_in(row[0])[0]: names_in(row[1]) for row in table("sign-on.md", "reason")}
+    assert documented == {reason.value: [CAN_DO.get(reason, CanDo.CONTACT).value] for reason in Reason}
+
+
+def test_what_does_not_count_towards_an_alert_is_documented() -> None:
+    """Exactly those reasons."""
+    text = (DOCS / "operations.md").read_text("utf-8").partition("don't count: ")[2].partition("\n\n")[0]
+    assert set(names_in(text)) == {reason.value for reason in AS_INTENDED}
+
+
+def names_of_tests_below(folder: Path) -> set[str]:
+    """Every test below the folder, also one that comes from elsewhere."""
+    return {name for path in folder.rglob("*.py") for name in names_of_tests_in(path)}
+
+
+def names_of_tests_in(path: Path) -> set[str]:
+    """Tests that a module has: its own, and those that it takes over by name or, of a scenario, whole."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.scenarios."):
+            source = TESTS.parent / f"{node.module.replace('.', '/')}.py"
+            taken = {alias.name for alias in node.names}
+            names |= names_of_tests_in(source) if taken == {"*"} else taken & names_of_tests_in(source)
+    return {name for name in names if name.startswith("test_")}
 
 
 def commands_of(words: str, command: Any) -> Iterator[str]:

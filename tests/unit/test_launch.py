@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broker.door import with_issuer
-from broker.launch.decide import Next, decide
+from broker.launch.decide import Next, Session, decide
 from broker.model.authorization import AuthorizationRequest, Launch, Proven, Trip
 from broker.model.browser import bind, surplus
 from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
+from broker.model.realm_user import RealmUser
 from broker.model.sign_on import Person, SignOn, SignOnState
 from tests.unit.test_tokens import INSTALLATION, PERSON, SIGN_ON
 
@@ -41,7 +42,7 @@ def test_only_a_sign_on_asked_for_in_this_launch_or_of_the_hinted_person_opens_t
     launch: Launch, session: SignOn, expected: Next
 ) -> None:
     """Everybody else is asked for at Talkdesk before anything ends; a code that came late is not of this launch."""
-    assert decide(launch, INSTALLATION, session) is expected
+    assert decide(launch, INSTALLATION, Session("somebody", session)) is expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,24 @@ def test_only_a_sign_on_asked_for_in_this_launch_or_of_the_hinted_person_opens_t
 )
 def test_a_proven_person_keeps_a_session_or_gets_a_new_one(launch: Launch, session: SignOn, expected: Next) -> None:
     """The same person in a living session goes on; anybody else's ends, whatever the hint says."""
-    assert decide(launch, INSTALLATION, session) is expected
+    assert decide(launch, INSTALLATION, Session("somebody", session)) is expected
+
+
+@pytest.mark.parametrize(
+    ("launch", "user", "expected"),
+    [
+        (LAUNCH, "ana", Next.PROVE),
+        (replace(LAUNCH, hint=None), "ana", Next.PROVE),
+        (replace(PROVEN, realm_user="ana"), "ana", Next.OPEN_APP),
+        (replace(PROVEN, realm_user="ana"), "bruno", Next.STOP),
+        (PROVEN, "ana", Next.STOP),
+    ],
+)
+def test_a_session_that_is_not_ours_is_the_proven_persons_or_stops_the_launch(
+    launch: Launch, user: str, expected: Next
+) -> None:
+    """It is never ended; without a Keycloak user to compare with (mode own) it is nobody's."""
+    assert decide(launch, INSTALLATION, Session(user, None)) is expected
 
 
 def test_a_state_is_bound_to_the_browser_that_has_its_cookie() -> None:
@@ -79,14 +97,15 @@ def test_the_oldest_cookies_go_when_there_are_many() -> None:
 
 def test_what_is_kept_under_a_state_comes_back_as_it_was() -> None:
     """Through JSON and back."""
-    launch = replace(PROVEN, proof="p", ended=1)
+    launch = replace(PROVEN, proof="p", ended=1, realm_user="1")
     assert Launch.from_json(launch.to_json()) == launch
     request = AuthorizationRequest("c", "https://k/endpoint", Alias("a"), "s", None, "challenge")
     for purpose in (launch, request):
         trip = Trip(INSTALLATION.id, purpose, BEGAN, "client")
         assert Trip.from_json(trip.to_json()) == trip
     proven = Proven(PERSON, BEGAN, BEGAN + timedelta(seconds=1))
-    assert Proven.from_json(proven.to_json()) == proven
+    for each in (proven, replace(proven, realm_user=RealmUser("1", "ana", None, True))):
+        assert Proven.from_json(each.to_json()) == each
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ async def test_what_somebody_outside_chose_makes_no_series(tmp_path: Path) -> No
     assert 'events_total{outcome="unknown type",type="other"} 100.0' in written
     assert 'sign_ons_total{app="other",outcome="failed"} 100.0' in written
     assert 'sign_ons_total{app="app1",outcome="failed"} 1.0' in written
+    failures = 'sign_on_failures_total{app="app1",reason="installation_unknown",stage="launch"} 1.0'
+    assert failures in written
     assert "invented" not in written
 
 
@@ -113,6 +115,8 @@ def test_operations_of_keycloak_have_names_without_aliases() -> None:
         ("POST", f"{openid}/token", "token"),
         ("GET", f"{openid}/certs", "realm keys"),
         ("POST", f"{openid}/logout/backchannel-logout", "back-channel logout"),
+        ("GET", "/admin/realms/talkdesk/users", "find users"),
+        ("GET", "/admin/realms/talkdesk/users/u1/federated-identity", "read links"),
         ("PATCH", admin, "other"),
         ("GET", "/talkdesk-i1", "other"),
     ):

@@ -102,7 +102,10 @@ def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         ({"TALKDESK_HOSTS": "https://a.example"}, "BROKER_TALKDESK_HOSTS"),
         ({"TALKDESK_HOSTS": "a.*.example"}, "BROKER_TALKDESK_HOSTS"),
         ({"CONFIG_FILE": "nowhere.toml"}, "BROKER_CONFIG_FILE"),
-        ({"USERS": "existing", "ACCOUNTS": "listed"}, "BROKER_USERS"),
+        ({"ALERT_URL": "http://chat.example/hook"}, "BROKER_ALERT_URL"),
+        ({"ALERT_URL": "chat.example"}, "BROKER_ALERT_URL"),
+        ({"ALERT_AFTER": "0"}, "BROKER_ALERT_AFTER"),
+        ({"USERS": "existing", "ACCOUNTS": "listed"}, "BROKER_CONFIG_FILE"),
     ],
 )
 def test_what_does_not_fit_together_is_named(
@@ -128,6 +131,18 @@ def test_what_does_not_fit_together_is_named(
         ("[[apps]]\nid='a'\nname='n'\nstart_url='https://a.example'\ncolour='red'", "apps.0.colour"),
         ("[[apps]]\nid='a'\nname='n'\nstart_url='https://a.example'\non_trial_expired='no'", "apps.0.on_trial_expired"),
         ("[[accounts]]\nid='a'\n[[accounts]]\nid='a'", "the same id twice"),
+        ("[[accounts]]\nid='a'\nmatch='e mail'", "accounts.0.match"),
+        (
+            "[[relays]]\nslug='a'\nclient_id='a'\nlogout_url='http://a.example/out'",
+            "relays.a.logout_url: must be an https",
+        ),
+        (
+            "[[relays]]\nslug='a'\nclient_id='a'\nlogout_url='https://a.example/#x'",
+            "relays.a.logout_url: must be an https",
+        ),
+        ("[[relays]]\nslug='A/b'\nclient_id='a'\nlogout_url='https://a.example'", "relays.0.slug"),
+        ("[[relays]]\nslug='a'\nlogout_url='https://a.example'", "relays.0.client_id: is missing"),
+        ("[[relays]]\nslug='a'\nclient_id='a'\nlogout_url='https://a.example'\n" * 2, "the same slug twice"),
     ],
 )
 def test_a_wrong_configuration_file_is_explained(tmp_path: Path, content: str, said: str) -> None:
@@ -137,6 +152,36 @@ def test_a_wrong_configuration_file_is_explained(tmp_path: Path, content: str, s
         load()
     assert str(wrong.value).startswith("BROKER_CONFIG_FILE: ")
     assert said in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ("", "accounts.a.match: is missing"),
+        ("match='email'", "accounts.a.email_domains: is missing"),
+        ("match='username'", "accounts.a.email_domains: is missing"),
+        ("match='firstName'", "accounts.a.match: firstName does not say who somebody is"),
+    ],
+)
+def test_in_a_realm_of_somebody_elses_every_account_says_how_its_people_are_found(
+    account: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an address only together with the domains that it may be of."""
+    (tmp_path / "config.toml").write_text(f"[[accounts]]\nid='a'\n{account}")
+    monkeypatch.setenv("BROKER_USERS", "existing")
+    monkeypatch.setenv("BROKER_ACCOUNTS", "listed")
+    with pytest.raises(SettingsError) as wrong:
+        load()
+    assert str(wrong.value).startswith(f"BROKER_CONFIG_FILE: {said}")
+
+
+@pytest.mark.parametrize("account", ["match='email'\nemail_domains=['a.example']", "match='talkdeskUserId'"])
+def test_mode_existing_is_taken(account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute that holds the Talkdesk user id needs no domains: no address names anybody."""
+    (tmp_path / "config.toml").write_text(f"[[accounts]]\nid='a'\n{account}")
+    monkeypatch.setenv("BROKER_USERS", "existing")
+    monkeypatch.setenv("BROKER_ACCOUNTS", "listed")
+    assert load()[0].users == "existing"
 
 
 def test_serve_says_what_is_wrong_and_exits_with_2(monkeypatch: pytest.MonkeyPatch) -> None:

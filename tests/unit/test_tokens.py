@@ -15,6 +15,7 @@ from broker.issuer.keys import SigningKeys, generate_private_jwk
 from broker.issuer.logout_token import EVENT, logout_token_claims
 from broker.model.installation import Installation
 from broker.model.names import AccountId, Alias, AppId, InstallationId, TalkdeskUserId
+from broker.model.realm_user import RealmUser
 from broker.model.sign_on import Person, SignOn, SignOnState
 from tests.golden_json import assert_golden
 
@@ -63,6 +64,21 @@ def test_the_id_token_has_exactly_these_claims() -> None:
 def test_the_email_claim_is_never_sent() -> None:
     """Keycloak links accounts by e-mail, and a customer's administrator chooses e-mails."""
     assert not {"email", "email_verified"} & set(claims_of())
+
+
+def test_for_a_user_who_is_there_nothing_is_sent_that_could_be_written_over_his() -> None:
+    """Mode existing: his username, and no name; all else is as in mode own."""
+    claims = claims_of(realm_user=RealmUser("1", "a.sousa", "a.sousa@company.example", True))
+    expected = claims_of() | {"preferred_username": "a.sousa"}
+    del expected["given_name"], expected["family_name"]
+    assert claims == expected
+
+
+def test_the_email_claim_is_the_username_of_a_realm_that_has_no_others() -> None:
+    """Where usernames are addresses Keycloak finds nobody without; it is Keycloak's own, never Talkdesk's."""
+    claims = claims_of(realm_user=RealmUser("1", "a.sousa@company.example", "A.Sousa@company.example", True))
+    assert claims["email"] == "A.Sousa@company.example"
+    assert "email_verified" not in claims
 
 
 def test_without_a_nonce_and_an_email_neither_is_in_the_token() -> None:

@@ -56,8 +56,8 @@ async def app(admin: httpx.AsyncClient) -> AsyncIterator[App]:
 
 @pytest.fixture
 async def visitor() -> AsyncIterator[Browser]:
-    """A browser that has been nowhere."""
-    async with Browser() as browser:
+    """A browser that has been nowhere, and stays on a page that would go on by itself: the broker is not there."""
+    async with Browser(longest_refresh_seconds=-1) as browser:
         yield browser
 
 

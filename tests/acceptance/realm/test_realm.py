@@ -38,7 +38,8 @@ async def test_no_placeholder_is_left(admin: httpx.AsyncClient) -> None:
     """Keycloak put in all that the file leaves open."""
     exported = (await admin.post("partial-export", params={"exportClients": True})).raise_for_status().text
     assert "${BROKER" not in exported
-    assert (await admin.get("localization/en")).json()["talkdeskResumeUrl"].startswith("http")
+    for language in ("en", "es", "pt"):
+        assert (await admin.get(f"localization/{language}")).json()["talkdeskResumeUrl"].startswith("http")
 
 
 async def test_built_in_scopes_are_all_there(admin: httpx.AsyncClient) -> None:
@@ -91,6 +92,42 @@ async def test_a_closed_identity_provider_ends_on_our_page(
     """A hint for an identity provider that is disabled leads to nothing else."""
     await desk.change(enabled=False)
     assert_is_open_from_talkdesk(await visitor.open(app.auth_url(keycloak, kc_idp_hint=desk.alias)))
+
+
+async def test_who_came_by_an_app_goes_on_and_a_launch_stays(
+    keycloak: RunningKeycloak, app: App, visitor: Browser
+) -> None:
+    """By itself, to the broker; a launch that ended here would come back, and so go round for ever."""
+    page = await visitor.open(app.auth_url(keycloak))
+    assert f'<meta http-equiv="refresh" content="0;url={await resume_url(keycloak)}">' in page.text
+    launch = await launch_client(keycloak)
+    page = await visitor.open(launch.auth_url(keycloak, kc_idp_hint="talkdesk-nobody"))
+    assert_is_open_from_talkdesk(page)
+    assert 'http-equiv="refresh"' not in page.text
+
+
+async def resume_url(keycloak: RunningKeycloak) -> str:
+    """Where the realm says that the broker is."""
+    async with keycloak.admin() as admin:
+        return str((await admin.get("localization/en")).json()["talkdeskResumeUrl"])
+
+
+HEADINGS = {
+    "en": "Open this app from Talkdesk",
+    "es": "Abra esta aplicación desde Talkdesk",
+    "pt": "Abra esta aplicação a partir do Talkdesk",
+}
+
+
+@pytest.mark.parametrize(("asked", "language"), [("en", "en"), ("pt-BR,pt;q=0.9", "pt"), ("es-MX", "es"), ("de", "en")])
+async def test_the_page_is_in_the_browsers_language(
+    keycloak: RunningKeycloak, app: App, anybody: httpx.AsyncClient, asked: str, language: str
+) -> None:
+    """As the broker's own pages are, and it knows the broker's address in each."""
+    page = await anybody.get(app.auth_url(keycloak), headers={"Accept-Language": asked})
+    assert f'<html lang="{language}">' in page.text
+    assert f"<h1>{HEADINGS[language]}</h1>" in page.text
+    assert "/launch/resume" in page.text
 
 
 @pytest.mark.parametrize("action", ["reset-credentials", "registration", "authenticate", "required-action"])

@@ -1,7 +1,8 @@
 """An imitation of Keycloak on the wire, for scenario tests.
 
 A real HTTP server with a real key, that behaves as docs/keycloak.md says a real 26.7.3 does and refuses what that refuses, as far as the
-broker touches it and no further. What it does not have: pages to fill in, local sessions, refresh tokens, mode existing, the rest of the admin API.
+broker touches it and no further.
+What it does not have: refresh tokens, required actions, the rest of the admin API; of pages to fill in only the password form.
 Acceptance tests use a real Keycloak; this one is for what a real one can't do at will: fail, hang, lose an answer, and tell what it was asked.
 """
 

@@ -1,6 +1,7 @@
 """Admin REST: identity providers and their mappers, as python-keycloak 7.1 calls them.
 
-Follows docs/keycloak.md "Identity provider" and T6. The role `manage-identity-providers` covers all of it; no other part of the admin API is here.
+Follows docs/keycloak.md "Identity provider" and T6. The role `manage-identity-providers` covers all of it; users are in `users`.
+No other part of the admin API is here.
 """
 
 import uuid
@@ -63,12 +64,8 @@ class AdminEndpoints:
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            claims = self._realm.verify(token) if scheme.lower() == "bearer" else None
-            if claims is None or claims.get("typ") != "Bearer" or claims["exp"] <= self._realm.now_s:
-                return _problem(401, "HTTP 401 Unauthorized")
-            if ROLE not in claims.get("resource_access", {}).get("realm-management", {}).get("roles", ()):
-                return _problem(403, "HTTP 403 Forbidden")
+            if refused := refusal(self._realm, request, ROLE):
+                return refused
             if "alias" in request.path_params and request.path_params["alias"] not in self._realm.providers:
                 return _problem(404, "HTTP 404 Not Found")
             return await endpoint(request)
@@ -140,6 +137,17 @@ class AdminEndpoints:
         if self._provider(request).mappers.pop(request.path_params["id"], None) is None:
             return _problem(404, "Model not found")
         return Response(status_code=204)
+
+
+def refusal(realm: Realm, request: Request, role: str) -> Response | None:
+    """The answer to whoever may not ask."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    claims = realm.verify(token) if scheme.lower() == "bearer" else None
+    if claims is None or claims.get("typ") != "Bearer" or claims["exp"] <= realm.now_s:
+        return _problem(401, "HTTP 401 Unauthorized")
+    if role not in claims.get("resource_access", {}).get("realm-management", {}).get("roles", ()):
+        return _problem(403, "HTTP 403 Forbidden")
+    return None
 
 
 def _problem_of(sent: Json) -> Response | None:

@@ -12,8 +12,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.fakes.keycloak.model import FIRST_LOGIN_FLOW, Code, Provider, Root, Session, Tab, User
-from tests.fakes.keycloak.pages import IDENTITY_COOKIE, LOGIN_COOKIE, page, password_form, set_cookie
+from tests.fakes.keycloak.model import FIRST_LOGIN_FLOW, LAUNCH_CLIENT, Code, Provider, Root, Session, Tab, User
+from tests.fakes.keycloak.pages import (
+    IDENTITY_COOKIE,
+    LOGIN_COOKIE,
+    open_from_talkdesk,
+    page,
+    password_form,
+    set_cookie,
+)
 from tests.fakes.keycloak.realm import Realm
 from tests.fakes.keycloak.sign_on import notes_of, s256, take_names
 from tests.fakes.keycloak.upstream import Upstream, UpstreamRefused
@@ -33,6 +40,7 @@ class BrowserEndpoints:
             Route("/protocol/openid-connect/auth", self.auth),
             Route("/broker/{alias}/login", self.to_provider),
             Route("/broker/{alias}/endpoint", self.from_provider),
+            Route("/login-actions/authenticate", self.sign_in, methods=["POST"]),
             Route("/login-actions/first-broker-login", self.first_login),
             Route("/broker/{alias}/after-first-broker-login", self.after_first_login),
         ]
@@ -55,14 +63,43 @@ class BrowserEndpoints:
             return self._answer_client(tab, session, acr="0")
         return self._begin(request, tab, query.get("kc_idp_hint"))
 
+    def _nobody(self, tab: Tab, tab_id: str) -> Response:
+        """Nobody is signed on, and no identity provider is left to ask: our page, or a company's password form."""
+        if self._realm.only_links:
+            code = urlencode({"session_code": tab_id})
+            return password_form(f"{self._realm.issuer}/login-actions/authenticate?{code}")
+        resume_url = self._realm.resume_url
+        return open_from_talkdesk(None if tab.client.id == LAUNCH_CLIENT else resume_url)
+
     def _begin(self, request: Request, tab: Tab, hint: str | None) -> Response:
         root = self._realm.root_of(request.cookies.get(LOGIN_COOKIE))
         tab_id = secrets.token_urlsafe(8)
         root.tabs[tab_id] = tab
         provider = self._realm.open_provider(hint)
-        response = self._step(f"broker/{provider.alias}/login", tab_id) if provider else password_form()
+        response = self._step(f"broker/{provider.alias}/login", tab_id) if provider else self._nobody(tab, tab_id)
         set_cookie(response, LOGIN_COOKIE, root.cookie)
         return response
+
+    async def sign_in(self, request: Request) -> Response:
+        """The password form came back: a session that no identity provider vouched for."""
+        found = self._login_under_way(request)
+        if found is None:
+            return page(400, "We are sorry... Page has expired")
+        form, (root, tab) = await request.form(), found
+        user = next((user for user in self._realm.users if user.username == form.get("username")), None)
+        if user is None or not user.is_enabled or user.password is None or user.password != form.get("password"):
+            return password_form()
+        session = Session(
+            id=root.id,
+            cookie=secrets.token_urlsafe(32),
+            user=user,
+            alias="",
+            upstream_sid=None,
+            upstream_sub="",
+            begun_at=self._realm.clock(),
+        )
+        self._realm.sessions[session.id] = session
+        return self._answer_client(tab, session, acr="1")
 
     async def to_provider(self, request: Request) -> Response:
         """Off to the identity provider."""
@@ -103,7 +140,7 @@ class BrowserEndpoints:
         if provider is None or root is None or tab is None:
             return page(400, "Invalid code, please login again through your application")
         if "error" in query:
-            return password_form()
+            return self._nobody(tab, tab_id)
         try:
             tab.identity = await self._upstream.redeem(provider, tab, query.get("code", ""))
         except UpstreamRefused:
@@ -114,7 +151,10 @@ class BrowserEndpoints:
         return self._finish(root, tab_id, provider, user)
 
     async def first_login(self, request: Request) -> Response:
-        """Flow `talkdesk first login`: create, or link to a user that was minted this way before; anybody else is refused."""
+        """Flow `talkdesk first login`: create, or link to a user that was minted this way before; anybody else is refused.
+
+        In a realm of somebody else's: link to whoever has that name, create nobody.
+        """
         found = self._login_under_way(request)
         provider = self._realm.open_provider(found[1].alias) if found else None
         if found is None or provider is None or found[1].identity is None:
@@ -123,7 +163,10 @@ class BrowserEndpoints:
             return page(200, "Update Account Information")
         identity = found[1].identity
         user = self._realm.user_like(identity.claims.get("email"), identity.username)
-        if user is None:
+        if self._realm.only_links:
+            if user is None:
+                return page(401, "Access denied")
+        elif user is None:
             user = User(identity.username, identity.claims.get("email"))
             take_names(user, identity)
             self._realm.users.append(user)
@@ -154,6 +197,8 @@ class BrowserEndpoints:
         session = self._realm.sessions.get(root.id)
         if session and session.user is not user:
             return page(400, "You are already authenticated as different user in this session")
+        if not user.is_enabled:
+            return page(400, "Account is disabled, contact your administrator.")
         if provider.config.get("syncMode") == "FORCE":
             take_names(user, identity)
         if not user.has_acceptable_names:

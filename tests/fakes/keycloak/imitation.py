@@ -14,10 +14,22 @@ from demo.server import HttpServer
 from tests.fakes.keycloak.admin import ROLE, AdminEndpoints
 from tests.fakes.keycloak.browser import BrowserEndpoints
 from tests.fakes.keycloak.logout import LogoutEndpoints
-from tests.fakes.keycloak.model import BROKER_CLIENT, LAUNCH_CLIENT, REALM, Client, Provider, Session, User
+from tests.fakes.keycloak.model import (
+    BROKER_CLIENT,
+    LAUNCH_CLIENT,
+    REALM,
+    SHARED_NOTES,
+    Client,
+    Json,
+    Provider,
+    Session,
+    User,
+)
 from tests.fakes.keycloak.realm import Realm
 from tests.fakes.keycloak.tokens import TokenEndpoints
 from tests.fakes.keycloak.upstream import Upstream
+from tests.fakes.keycloak.users import ROLE as USERS_ROLE
+from tests.fakes.keycloak.users import UserEndpoints
 from tests.fakes.keycloak.wire import Recorded, Silence, Wire
 
 APP_TIMEOUT_S = 5.0
@@ -75,10 +87,24 @@ class KeycloakImitation:
         await self._server.start(self._wire)
 
     def register_app(
-        self, client_id: str, secret: str, redirect_uris: tuple[str, ...], backchannel_logout_url: str | None = None
+        self,
+        client_id: str,
+        secret: str,
+        redirect_uris: tuple[str, ...],
+        backchannel_logout_url: str | None = None,
+        post_logout_redirect_uris: tuple[str, ...] = (),
+        *,
+        more_notes: tuple[str, ...] = (),
     ) -> None:
-        """A confidential client with the claims of the client scope `talkdesk`."""
-        self._realm.clients[client_id] = Client(client_id, secret, redirect_uris, backchannel_logout_url)
+        """A confidential client with the claims of the client scope `talkdesk`, and those of mappers of its own."""
+        self._realm.clients[client_id] = Client(
+            client_id,
+            secret,
+            redirect_uris,
+            backchannel_logout_url,
+            (*SHARED_NOTES, *more_notes),
+            post_logout_redirect_uris=post_logout_redirect_uris,
+        )
 
     def set_launch_redirect_uris(self, *uris: str) -> None:
         """Where launches may come back to, once the broker's address is known."""
@@ -92,15 +118,29 @@ class KeycloakImitation:
         """Users of the realm, oldest first."""
         return list(self._realm.users)
 
+    def belong_to_a_company(self) -> None:
+        """Mode existing: users are the company's, who sign in with a password; ours are only linked to them."""
+        self._realm.only_links = True
+        self._realm.clients[BROKER_CLIENT].roles = (ROLE, USERS_ROLE)
+
     def add_user(self, username: str, email: str | None = None) -> User:
         """A user of the realm's own, with no link."""
         user = User(username, email)
         self._realm.users.append(user)
         return user
 
+    def sign(self, claims: Json, *, kind: str = "logout+jwt") -> str:
+        """A token of the realm, by its key."""
+        return self._realm.sign(claims, kind=kind)
+
     def add_provider(self, provider: Provider) -> None:
         """An identity provider that did not come by the admin API: somebody else's, or left over."""
         self._realm.providers[provider.alias] = provider
+
+    def expire_sessions(self) -> None:
+        """Every session is over by its age: no app is told, and the cookies stay."""
+        for session in self.sessions():
+            self._realm.end(session)
 
     def delete_provider(self, alias: str) -> None:
         """As an administrator does it in the console."""
@@ -152,11 +192,12 @@ class KeycloakImitation:
             *TokenEndpoints(self._realm).routes(),
             *LogoutEndpoints(self._realm, upstream, self._outgoing).routes(),
         ]
+        admin_routes = [*AdminEndpoints(self._realm).routes(), *UserEndpoints(self._realm).routes()]
         return Wire(
             Starlette(
                 routes=[
                     Mount(f"/realms/{REALM}", routes=realm_routes),
-                    Mount(f"/admin/realms/{REALM}", routes=AdminEndpoints(self._realm).routes()),
+                    Mount(f"/admin/realms/{REALM}", routes=admin_routes),
                 ]
             )
         )

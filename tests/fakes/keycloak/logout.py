@@ -40,7 +40,7 @@ class LogoutEndpoints:
         hint = self._realm.verify(query.get("id_token_hint", "")) or {}
         client = self._realm.clients.get(str(hint.get("aud")))
         redirect_uri = query.get("post_logout_redirect_uri")
-        if redirect_uri is not None and (client is None or not client.allows(redirect_uri)):
+        if redirect_uri is not None and (client is None or not client.allows_after_logout(redirect_uri)):
             return page(400, "Invalid redirect uri")
         session = self._realm.sessions.get(str(hint.get("sid")))
         if session is None:
@@ -99,13 +99,16 @@ class LogoutEndpoints:
         return [session for session in sessions if session.upstream_sub == claims["sub"]]
 
     async def _end(self, sessions: list[Session]) -> bool:
-        """End them and tell the apps, one after the other; False where one did not answer 200 or 204."""
+        """Tell the apps, one after the other, and end them; False where one did not answer 200 or 204.
+
+        In this order: a second request at the same instant still finds the session, and tells the apps once more.
+        """
         are_told = True
         for session in sessions:
-            self._realm.end(session)
-            for client in session.clients.values():
+            for client in list(session.clients.values()):
                 if client.backchannel_logout_url:
                     are_told = await self._tell(client, client.backchannel_logout_url, session) and are_told
+            self._realm.end(session)
         return are_told
 
     async def _tell(self, client: Client, url: str, session: Session) -> bool:

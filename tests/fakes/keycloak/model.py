@@ -29,6 +29,10 @@ SHARED_NOTES = (
 """Session notes that the client scope `talkdesk` gives to every app as claims."""
 
 
+def _is_among(uri: str, registered: tuple[str, ...]) -> bool:
+    return any(uri.startswith(each[:-1]) if each.endswith("*") else uri == each for each in registered)
+
+
 @dataclass
 class Client:
     """A client of the realm; without redirect URIs it has a service account instead of logins."""
@@ -41,12 +45,16 @@ class Client:
     """Session notes that become claims; None stands for every `talkdesk_…` and `identity_provider`."""
     roles: tuple[str, ...] = ()
     """Of `realm-management`."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where a logout may end; without any, where a login may."""
 
     def allows(self, uri: str) -> bool:
         """Whether the URI is registered; a trailing `*` stands for anything, as in Keycloak."""
-        return any(
-            uri.startswith(allowed[:-1]) if allowed.endswith("*") else uri == allowed for allowed in self.redirect_uris
-        )
+        return _is_among(uri, self.redirect_uris)
+
+    def allows_after_logout(self, uri: str) -> bool:
+        """The same for the end of a logout."""
+        return _is_among(uri, self.post_logout_redirect_uris or self.redirect_uris)
 
     def takes(self, note: str) -> bool:
         """Whether this session note is a claim for the client."""
@@ -117,6 +125,9 @@ class User:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     links: dict[str, str] = field(default_factory=dict)
     """Alias of the identity provider to the `sub` there."""
+    is_enabled: bool = True
+    password: str | None = None
+    attributes: dict[str, list[str]] = field(default_factory=dict)
     sign_ons: Counter[str] = field(default_factory=Counter)
     """How often through which alias."""
 
@@ -134,7 +145,10 @@ class Session:
     cookie: str
     user: User
     alias: str
-    """Identity provider of the first sign-on; with `upstream_sid` or `upstream_sub` what a logout token is matched with."""
+    """Identity provider of the first sign-on, empty where the realm's own password form made the session.
+
+    With `upstream_sid` or `upstream_sub` what a logout token is matched with.
+    """
     upstream_sid: str | None
     upstream_sub: str
     begun_at: datetime

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from tests.fakes.keycloak.model import REALM, Client, Code, Json, Provider, Root, Session, User
+from tests.fakes.keycloak.model import LAUNCH_CLIENT, REALM, Client, Code, Json, Provider, Root, Session, User
 
 
 class Realm:
@@ -21,6 +21,8 @@ class Realm:
 
     def __init__(self, url: str, clients: list[Client], clock: Callable[[], datetime]) -> None:
         self.issuer = f"{url}/realms/{REALM}"
+        self.only_links = False
+        """Mode existing: the first-login flow links to users who are there, makes none, and there is a password form."""
         self.clock = clock
         self.key = _key()
         self.clients = {client.id: client for client in clients}
@@ -31,6 +33,12 @@ class Realm:
         self.roots: dict[str, Root] = {}
         """By cookie."""
         self.codes: dict[str, Code] = {}
+
+    @property
+    def resume_url(self) -> str | None:
+        """Where the theme sends who came without a launch: what the realm says of the broker."""
+        uris = self.clients[LAUNCH_CLIENT].redirect_uris
+        return uris[0].replace("/launch/return", "/launch/resume") if uris else None
 
     @property
     def now_s(self) -> int:

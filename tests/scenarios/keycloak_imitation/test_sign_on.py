@@ -43,25 +43,25 @@ async def test_live_session_wins_over_the_hint(desk: Counterparts, browser: Brow
 
 
 @pytest.mark.parametrize("hint", ["unknown", "disabled", ""])
-async def test_hint_that_leads_nowhere_shows_the_password_form(desk: Counterparts, browser: Browser, hint: str) -> None:
+async def test_hint_that_leads_nowhere_is_a_page_of_keycloaks(desk: Counterparts, browser: Browser, hint: str) -> None:
     """T11: an unknown or a disabled provider is a page of Keycloak's."""
     desk.keycloak.add_provider(Provider(desk.representation("disabled", enabled=False)))
 
     page = await desk.launch(browser, kc_idp_hint=hint)
 
-    assert page.status == 200
-    assert "kc-form-login" in page.text
+    assert page.status == 401
+    assert "Open this app from Talkdesk" in page.text
 
 
-async def test_error_of_the_provider_shows_the_password_form(desk: Counterparts, browser: Browser) -> None:
+async def test_error_of_the_provider_is_a_page_of_keycloaks(desk: Counterparts, browser: Browser) -> None:
     """T11: `access_denied` handed to Keycloak does not come back to the client."""
     desk.is_asking = True
     asked = await desk.launch(browser)
 
     page = await browser.open(asked.text.replace("code=", "error=access_denied&was="))
 
-    assert page.status == 200
-    assert "kc-form-login" in page.text
+    assert page.status == 401
+    assert "Open this app from Talkdesk" in page.text
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,15 @@
      name is taken (the guard of the first login), and everything else, in plain words with Keycloak's own message small. -->
 <#import "template.ftl" as layout>
 <#assign openFromTalkdesk = message?has_content && message.summary == msg("talkdeskOpenFromTalkdesk")>
+<#-- The realm says where; a realm that doesn't has the key itself as text. -->
+<#assign canResume = openFromTalkdesk && msg("talkdeskResumeUrl")?matches("https?://.+")>
+<#-- Who came by an app goes on without a click. A launch that ended here would only come back: it stays. -->
+<#assign goesOn = canResume && !(client?? && client.clientId == "talkdesk-launch")>
 <#assign accountTaken = message?has_content && message.summary == msg("talkdeskAccountTaken")>
 <@layout.registrationLayout strict=true displayMessage=false; section>
     <#if section = "header"><#if openFromTalkdesk>${msg("talkdeskOpenTitle")}<#elseif accountTaken>${msg("talkdeskTakenTitle")}<#else>${msg("talkdeskErrorTitle")}</#if><#t>
+    <#elseif section = "head">
+        <#if goesOn><meta http-equiv="refresh" content="0;url=${msg("talkdeskResumeUrl")}"></#if><#t>
     <#elseif section = "form">
         <#if openFromTalkdesk>
         <div id="open-from-talkdesk">
@@ -13,8 +19,7 @@
                 <li>${msg("talkdeskOpenStep1")}</li>
                 <li>${msg("talkdeskOpenStep2")}</li>
             </ol>
-            <#-- The realm says where; a realm that doesn't has the key itself as text. -->
-            <#if msg("talkdeskResumeUrl")?matches("https?://.+")>
+            <#if canResume>
             <p><a class="button" href="${msg("talkdeskResumeUrl")}">${msg("talkdeskResume")}</a></p>
             <p class="small">${msg("talkdeskResumeHint")}</p>
             </#if>

@@ -1,0 +1,38 @@
+"""The databases that are measured, each as durable as in earnest: a commit waits for the disk."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kept_data import KeptData, kept_in_postgresql, kept_in_sqlite
+from tests.postgresql_server import running_postgresql
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One kind of database."""
+
+    name: str
+    least_drained: float
+    """Tasks a second."""
+    make: Callable[[Path], KeptData]
+
+    @contextmanager
+    def new_database(self) -> Iterator[tuple[KeptData, Path]]:
+        """An empty one, and a folder for whatever else there is."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+            yield self.make(Path(name)), Path(name)
+
+
+@contextmanager
+def backends() -> Iterator[list[Backend]]:
+    """SQLite, and PostgreSQL on a server of its own."""
+    with running_postgresql(is_durable=True) as server:
+
+        def in_postgresql(folder: Path) -> KeptData:
+            return asyncio.run(kept_in_postgresql(server.make_database().render_as_string(hide_password=False), folder))
+
+        yield [Backend("SQLite", 300, kept_in_sqlite), Backend("PostgreSQL", 600, in_postgresql)]

@@ -1,0 +1,1 @@
+"""FAILURES → OPERATOR: a word to whoever looks after an installation whose people can't sign on."""
