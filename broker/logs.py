@@ -52,7 +52,7 @@ def configure(*, readable: bool | None = None) -> None:
         # Said, since what `configure_for_commands` chose would stay.
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
 
 

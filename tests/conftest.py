@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -23,8 +24,14 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def logs_as_they_are_by_default() -> Iterator[None]:
-    """What one test configures is not the next one's."""
+def logs_as_they_are_by_default(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What one test configures is not the next one's: no logger keeps what it was first used with."""
+    configure = structlog.configure
+
+    def configure_for_this_test(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_for_this_test)
     yield
     structlog.reset_defaults()
 
