@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from sqlalchemy import insert
 
 from broker.model.names import InstallationId
@@ -19,6 +20,8 @@ from broker.storage.sealing import Sealer, place_of
 from broker.storage.stores import open_stores
 from tests.contracts.stores import NOW, Backend, PostgresqlBackend, SqliteBackend, at, installed, receive
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"new": bytes([1] * 32), "old": bytes(32)}

@@ -19,6 +19,8 @@ from tests.scenarios.test_sign_on import assert_recorded_page
 from tests.waiting import eventually
 from tests.world import OpenWorld, World
 
+pytestmark = pytest.mark.thorough
+
 AFTER = 3
 
 

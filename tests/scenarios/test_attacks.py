@@ -12,6 +12,8 @@ from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.test_sign_on import assert_recorded_page
 from tests.world import World, users_of
 
+pytestmark = pytest.mark.thorough
+
 PLAIN = httpx.AsyncClient
 
 

@@ -12,6 +12,8 @@ from broker.realm.identity_providers import KeycloakIdentityProviders
 from tests.fakes.keycloak import BrokerClients, KeycloakImitation
 from tests.scenarios.converging import World, open_world
 
+pytestmark = pytest.mark.thorough
+
 INSTALLATION = InstallationId("4400ebd85fa04322abf5b64de93dc913")
 ALIAS = alias_of(slug_of(INSTALLATION), 1)
 INSTANCES = "/admin/realms/talkdesk/identity-provider/instances"

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 
 from broker.model.names import InstallationId
@@ -11,6 +12,8 @@ from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.test_sign_out import no_task_is_due
 from tests.waiting import eventually
 from tests.world import World, users_of
+
+pytestmark = pytest.mark.thorough
 
 
 async def remove_ana(world: World, installation: Installation) -> None:

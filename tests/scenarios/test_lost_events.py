@@ -8,6 +8,8 @@ from demo.talkdesk import ACME, ANA, Endpoint, Installation
 from tests.waiting import eventually
 from tests.world import World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 async def is_suspect(world: World, installation: Installation) -> bool:
     """Whether the broker doubts that it is still installed."""

@@ -17,6 +17,8 @@ from tests.scenarios.test_secrets import secrets_of
 from tests.waiting import eventually
 from tests.world import World
 
+pytestmark = pytest.mark.thorough
+
 REPOSITORY = Path(__file__).parents[2]
 
 

@@ -13,6 +13,8 @@ from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, Installation, User
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 AUTH = "/realms/talkdesk/protocol/openid-connect/auth"
 CALLBACK = "/talkdesk/callback"
 
@@ -106,7 +108,6 @@ async def test_a_link_does_not_decide_where_a_browser_resumes(world: World) -> N
     assert page.url == f"{world.wallboard.url}/"
 
 
-@pytest.mark.thorough
 async def test_an_account_with_a_long_history_is_ended_to_the_last(world: World) -> None:
     """More sign-ons than are told at a time; what was told is noted on the way, so that a cut-off does not begin anew."""
     installation = await world.install(ACME)

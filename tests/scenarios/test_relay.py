@@ -14,6 +14,8 @@ from tests.scenarios.test_metrics import scrape
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 async def relayed(opened: OpenWorld) -> AsyncIterator[World]:

@@ -21,6 +21,8 @@ from tests.prepared import copy_into
 from tests.scenarios.test_relay_refusals import claims_of
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.thorough
+
 REPOSITORY = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ from tests.scenarios.test_relay import Records
 from tests.waiting import eventually
 from tests.world import OpenWorld, World
 
+pytestmark = pytest.mark.thorough
+
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -7,6 +7,8 @@ from demo.talkdesk.variants import RotatedClientId
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 async def in_use(world: World, installation: Installation) -> str | None:
     """Key id of the set that the broker uses."""

@@ -10,13 +10,14 @@ from tests.fakes.keycloak import KeycloakImitation
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 def trips(world: World) -> int:
     """How often a browser was at Talkdesk's authorization endpoint."""
     return len(world.talkdesk.calls_to(Endpoint.AUTHORIZE))
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "variants",
     [

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOnState
 from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, InstallationState, Variants
@@ -9,6 +11,8 @@ from demo.talkdesk.variants import UninstallAnswer
 from tests.fakes.keycloak import KeycloakImitation
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
+
+pytestmark = pytest.mark.thorough
 
 LOGOUT = "/realms/talkdesk/protocol/openid-connect/logout/backchannel-logout"
 PROVIDERS = "/admin/realms/talkdesk/identity-provider/instances"

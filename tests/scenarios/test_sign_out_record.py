@@ -21,6 +21,8 @@ from tests.scenarios.test_sign_out import no_task_is_due
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 AUTH = "/protocol/openid-connect/auth"
 FIRST_LOGIN = "/realms/talkdesk/login-actions/first-broker-login"
 

@@ -21,6 +21,8 @@ from tests.scenarios.test_suspension import set_policy
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 RETURNS = ["/talkdesk/callback", "/launch/return"]
 
 

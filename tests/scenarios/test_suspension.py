@@ -13,6 +13,8 @@ from tests.scenarios.test_sign_out import no_task_is_due
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 async def closure(world: World, installation: Installation) -> Closure | None:
     """Why the broker lets nobody in."""

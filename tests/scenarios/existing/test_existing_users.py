@@ -14,6 +14,8 @@ from tests.scenarios.test_sign_on import assert_recorded_page
 from tests.waiting import eventually
 from tests.world import OpenWorld, World, users_of
 
+pytestmark = pytest.mark.thorough
+
 
 def with_address(world: World, user: User, email: str) -> User:
     """A customer's administrator gives somebody another address in Talkdesk."""
