@@ -11,7 +11,7 @@ from broker.app.reading import talkdesk_hosts
 from broker.downstream import HttpAppLogoutUrl
 from broker.logout.deliver import RelayedApp
 from broker.model.pkce import random_value
-from broker.outbound import Observe, http_client
+from broker.outbound import Observe, date_of, http_client
 from broker.ports import Clock, Webhook
 from broker.realm.connection import RealmConnection
 from broker.realm.identity_providers import KeycloakIdentityProviders
@@ -122,19 +122,28 @@ async def relayed_apps(config: ConfigFile, stack: AsyncExitStack, measured: Metr
     return relayed
 
 
-def talkdesk_calls(measured: Metrics) -> Observe:
-    """Counts calls to Talkdesk, by operation."""
-    return lambda request, status, took_s: measured.call_ended(
-        "talkdesk", request.extensions.get(OPERATION, "other"), status, took_s
-    )
+def talkdesk_calls(measured: Metrics, now: Clock) -> Observe:
+    """Counts calls to Talkdesk, by operation, and sees its clock."""
+
+    def observe(request: httpx.Request, response: httpx.Response | None, took_s: float) -> None:
+        measured.call_ended("talkdesk", request.extensions.get(OPERATION, "other"), _status_of(response), took_s)
+        theirs = date_of(response.headers) if response is not None else None
+        if theirs:
+            measured.clock_seen("talkdesk", (now() - theirs).total_seconds())
+
+    return observe
 
 
 def keycloak_calls(measured: Metrics) -> Observe:
     """Counts calls to Keycloak, by operation."""
-    return lambda request, status, took_s: measured.call_ended(
-        "keycloak", operation_of(request.method, request.url.path), status, took_s
+    return lambda request, response, took_s: measured.call_ended(
+        "keycloak", operation_of(request.method, request.url.path), _status_of(response), took_s
     )
 
 
 def _app_calls(measured: Metrics) -> Observe:
-    return lambda _, status, took_s: measured.call_ended("app", "back-channel logout", status, took_s)
+    return lambda _, response, took_s: measured.call_ended("app", "back-channel logout", _status_of(response), took_s)
+
+
+def _status_of(response: httpx.Response | None) -> int | None:
+    return response.status_code if response is not None else None

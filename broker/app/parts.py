@@ -15,6 +15,7 @@ from broker.logout.deliver import RelayedApp, Settle
 from broker.logout.end_sessions import EndSessions
 from broker.model.names import AccountId
 from broker.model.realm_user import MatchRule
+from broker.observation import KeysWithClock
 from broker.ports import Clock, Webhook
 from broker.provider.match import MatchUser
 from broker.settings import ConfigFile, Settings
@@ -59,6 +60,11 @@ class Parts:
             lease=timedelta(seconds=self.settings.lease_seconds),
             observer=self.metrics,
         )
+
+    @property
+    def fresh_keys(self) -> KeysWithClock:
+        """For tokens that Keycloak made just now."""
+        return KeysWithClock(self.keycloak.keys, self.metrics)
 
     @property
     def settle(self) -> Settle:

@@ -1,6 +1,7 @@
 """Routes wired: each endpoint with the flow behind it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -21,15 +22,15 @@ from broker.provider.authorize import Authorize
 from broker.provider.callback import Callback
 from broker.provider.client_auth import ClientAuthentication
 from broker.provider.token import Token
-from broker.storage.stores import Stores
 from broker.web import health, metrics
+from broker.web.draining import Draining
 from broker.web.errors import handle_errors
 from broker.web.failures import FailurePages
 from broker.web.pages import Pages
 from broker.worker import Worker
 
 
-def make_app(parts: Parts, worker: Worker) -> FastAPI:
+def make_app(parts: Parts, worker: Worker, draining: Draining) -> FastAPI:
     """The routes of this service."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     pages = Pages()
@@ -39,7 +40,8 @@ def make_app(parts: Parts, worker: Worker) -> FastAPI:
     app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome))
     app.include_router(provider_endpoint.router(_provider(parts, pages)))
     app.include_router(relay_endpoint.router(_relay(parts, worker.wake)))
-    app.include_router(health.router({"database": _ping_database(parts.stores)}))
+    app.include_router(health.router(_pings(parts, worker), draining))
+    parts.metrics.watch(worker.beat_age, parts.settings.sqlite_folder)
     app.include_router(metrics.router(parts.metrics, parts.stores.backlog))
     apps = {each.id: each for each in parts.config.apps}
     stores = parts.stores
@@ -81,7 +83,7 @@ def _returning(parts: Parts) -> ReturnFromKeycloak:
         sign_ons=parts.stores.sign_ons,
         failures=parts.stores.failures,
         keycloak=parts.keycloak.launch_client,
-        realm_keys=SessionsSeen(parts.keycloak.keys, parts.stores.sign_ons),
+        realm_keys=SessionsSeen(parts.fresh_keys, parts.stores.sign_ons),
         to_talkdesk=parts.to_talkdesk,
         to_keycloak=parts.to_keycloak,
         end_session=parts.end_sessions.one,
@@ -121,7 +123,7 @@ def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
             installations=stores.installations,
             one_time=stores.one_time_values,
             sign_ons=stores.sign_ons,
-            client_auth=ClientAuthentication(parts.keycloak.keys, stores.one_time_values),
+            client_auth=ClientAuthentication(parts.fresh_keys, stores.one_time_values),
             keys=parts.keys,
             issuers=parts.issuers,
             email_domains=parts.email_domains,
@@ -135,8 +137,22 @@ def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
     )
 
 
-def _ping_database(stores: Stores) -> Callable[[], Awaitable[None]]:
-    async def ping() -> None:
-        await stores.meta.instance_id()
+_LONGEST_BEAT = timedelta(seconds=30)
 
-    return ping
+
+def _pings(parts: Parts, worker: Worker) -> Mapping[str, health.Ping]:
+    """What this process can't do its part without."""
+
+    async def database() -> None:
+        await parts.stores.meta.instance_id()
+
+    async def keycloak_keys() -> timedelta:
+        return await parts.keycloak.keys.age(parts.now())
+
+    async def beat() -> timedelta:
+        age = worker.beat_age()
+        if age is None or age > _LONGEST_BEAT:
+            raise TimeoutError
+        return age
+
+    return {"database": database, "keycloak keys": keycloak_keys, "worker": beat}

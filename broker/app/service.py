@@ -28,6 +28,7 @@ from broker.outbound import http_client
 from broker.ports import Clock
 from broker.settings import ConfigFile, Settings
 from broker.storage.stores import Stores
+from broker.web.draining import Draining
 from broker.web.metrics import Metrics
 from broker.web.middleware import EveryAnswer, RequestIds
 from broker.worker import Worker
@@ -45,6 +46,8 @@ class Broker:
     app: ASGIApp
     worker: Worker
     stores: Stores
+    draining: Draining
+    """To be begun before the end, so that nobody's request is cut."""
     now: Clock
     longest_session: timedelta
 
@@ -69,7 +72,7 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
     async with AsyncExitStack() as stack:
         stores = await open_sealed_stores(settings, stack, now)
         measured = Metrics([app.id for app in config.apps])
-        talkdesk_client = await stack.enter_async_context(http_client(observe=talkdesk_calls(measured)))
+        talkdesk_client = await stack.enter_async_context(http_client(observe=talkdesk_calls(measured, now)))
         keycloak_client = await stack.enter_async_context(http_client(observe=keycloak_calls(measured)))
         keycloak = keycloak_of(settings, keycloak_client)
         parts = Parts(
@@ -88,5 +91,7 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
         )
         worker = make_worker(parts)
         longest = timedelta(hours=settings.longest_session_hours)
+        draining = Draining()
         # Outside of everything: also what the framework answers by itself gets these headers.
-        yield Broker(RequestIds(EveryAnswer(make_app(parts, worker))), worker, stores, now, longest)
+        app = RequestIds(EveryAnswer(make_app(parts, worker, draining), draining), settings.proxies)
+        yield Broker(app, worker, stores, draining, now, longest)

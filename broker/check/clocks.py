@@ -5,7 +5,6 @@ clock is read from `iat` of an access token. Both are whole seconds.
 """
 
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from broker.check.finding import Finding, ok, warning, wrong
 
@@ -16,14 +15,6 @@ TALKDESK_MOST = timedelta(seconds=60)
 DATABASE_MOST = timedelta(seconds=30)
 """Leases go by the database's clock, everything else by ours."""
 _MEND = "let this machine and {whose} take their time from NTP"
-
-
-def clock_of(header: str | None) -> datetime | None:
-    """The time in a `Date` header; None where there is none, or no time in it."""
-    try:
-        return parsedate_to_datetime(header) if header else None
-    except ValueError:
-        return None
 
 
 def compare(check: str, whose: str, theirs: datetime, ours: datetime, most: timedelta) -> Finding:

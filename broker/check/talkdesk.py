@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from broker.check.clocks import TALKDESK_MOST, clock_of, compare
+from broker.check.clocks import TALKDESK_MOST, compare
 from broker.check.finding import Finding, ok, warning
-from broker.outbound import fetch
+from broker.outbound import date_of, fetch
 from broker.ports import Clock
 
 Resolve = Callable[[str], Awaitable[bool]]
@@ -52,7 +52,7 @@ class TalkdeskLines:
                 answer = await fetch(self.client, self.client.build_request("GET", f"{root}/"), within_s=_WITHIN_S)
             except httpx.HTTPError:
                 continue
-            theirs = clock_of(answer.headers.get("Date"))
+            theirs = date_of(answer.headers)
             if theirs is not None:
                 return compare("Talkdesk's clock", "Talkdesk's", theirs, self.now(), TALKDESK_MOST)
         return warning("Talkdesk's clock", "no gateway could be asked", _WAY_OUT)

@@ -3,6 +3,16 @@
 import ipaddress
 from urllib.parse import urlsplit
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """Addresses and networks, separated by commas. Raises ValueError."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("IP addresses or networks (10.0.0.0/24), separated by commas") from None
+
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is `localhost` or a loopback address."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from broker.settings.addresses import is_https, is_loopback
+from broker.settings.addresses import Network, is_https, is_loopback, networks_of
 
 PREFIX = "BROKER_"
 
@@ -30,6 +30,8 @@ DOCUMENTED_HOSTS = (
 )
 
 
+_SQLITE = "sqlite:///"
+
 _Hosts = Annotated[frozenset[str], NoDecode]
 
 
@@ -40,6 +42,7 @@ class DatabaseSettings(BaseSettings):
         env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    secrets_dir: Path | None = None
     data_dir: Path = Path("data")
     database_url: SecretStr = SecretStr("")
     sealing_keys: SecretStr | None = None
@@ -60,6 +63,12 @@ class DatabaseSettings(BaseSettings):
         if given.startswith("postgresql://"):
             return SecretStr(given.replace("postgresql://", "postgresql+psycopg://", 1))
         return self.database_url
+
+    @property
+    def sqlite_folder(self) -> Path | None:
+        """Where the SQLite file is; None with PostgreSQL, whose disk is another machine's."""
+        url = self.database.get_secret_value()
+        return Path(url.removeprefix(_SQLITE)).parent if url.startswith(_SQLITE) else None
 
 
 class EventSettings(DatabaseSettings):
@@ -106,6 +115,8 @@ class Settings(EventSettings):
     alert_url: SecretStr | None = None
     alert_after: int = Field(5, ge=1, le=1000)
     longest_session_hours: int = Field(720, ge=1)
+    trusted_proxies: str = "127.0.0.0/8,::1"
+    drain_seconds: int = Field(0, ge=0, le=600)
 
     @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
     @classmethod
@@ -118,6 +129,12 @@ class Settings(EventSettings):
         if not is_whole or parts.query or parts.fragment or parts.username:
             raise ValueError("an http(s) URL without query or fragment")
         return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_of(value)
+        return value
 
     @field_validator("alert_url")
     @classmethod
@@ -148,6 +165,11 @@ class Settings(EventSettings):
         if wrong := [sentence for is_wrong, sentence in problems if is_wrong]:
             raise ValueError("\n".join(wrong))
         return self
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """Where proxies of ours are: what they say of a request is believed."""
+        return networks_of(self.trusted_proxies)
 
     @property
     def issuer_base(self) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -43,12 +44,20 @@ def load_event_settings() -> tuple[EventSettings, ConfigFile]:
 def _load(kind: type[S]) -> S:
     problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name)]
     try:
-        settings = kind()
+        settings = kind(_secrets_dir=_secrets_dir())
     except ValidationError as error:
         raise SettingsError("\n".join(problems + _lines(error, PREFIX))) from None
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def _secrets_dir() -> Path | None:
+    """Folder with a file for each secret, named as its variable; pydantic reads it. A variable of the same name wins."""
+    folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"{PREFIX}SECRETS_DIR: {folder} is no folder")
+    return Path(folder) if folder else None
 
 
 def _is_unknown(name: str) -> bool:

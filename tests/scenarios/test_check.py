@@ -1,6 +1,7 @@
 """`broker check` in a world that runs, and in one where something is wrong: the line that says so, with the mend."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -90,7 +91,7 @@ async def test_a_clock_that_is_five_minutes_off_is_wrong(world: World) -> None:
     """Keycloak's by its token, Talkdesk's by `Date`."""
     found = await lines(world, in_five_minutes)
     assert found["Keycloak's clock"].verdict is Verdict.WRONG
-    assert "300 s ahead" in found["Keycloak's clock"].found
+    assert re.search("30[01] s ahead", found["Keycloak's clock"].found)
     async with http_client() as client:
         clock = await TalkdeskLines([world.talkdesk.url], [], resolve, client, in_five_minutes).clock()
         right = await TalkdeskLines([world.talkdesk.url], [], resolve, client, utc_now).clock()
