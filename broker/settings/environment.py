@@ -42,6 +42,7 @@ class DatabaseSettings(BaseSettings):
         env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    operator: str = Field("", max_length=200)
     secrets_dir: Path | None = None
     data_dir: Path = Path("data")
     database_url: SecretStr = SecretStr("")
