@@ -40,7 +40,7 @@ test-acceptance: setup
 
 # The proofs again, for as long as it takes (about an hour on two cores): ten times as many kills, twenty times as many mutations.
 soak: setup
-	TEST_KILLS=200 TEST_MUTATIONS=100000 $(BIN)/python -m pytest tests/crashes tests/fuzz $(ARGS)
+	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 $(BIN)/python -m pytest tests/crashes tests/fuzz $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -14,7 +14,7 @@ import structlog
 
 from broker.errors import StorageError
 from broker.model.task import Claim, Task, TaskKind
-from broker.ports import Clock
+from broker.ports import Clock, Json, RealmKeys
 
 log = structlog.get_logger()
 
@@ -78,6 +78,10 @@ class Observer(Protocol):
         """A call to `keycloak` or `talkdesk` is over; None where no answer came."""
         ...
 
+    def clock_seen(self, peer: str, ahead_s: float) -> None:
+        """So far our clock was ahead of this peer's (negative: behind), as of now."""
+        ...
+
 
 class Unobserved:
     """`Observer` that does nothing."""
@@ -113,6 +117,9 @@ class Unobserved:
         """Nothing."""
 
     def call_ended(self, peer: str, operation: str, status: int | None, took_s: float) -> None:
+        """Nothing."""
+
+    def clock_seen(self, peer: str, ahead_s: float) -> None:
         """Nothing."""
 
 
@@ -157,3 +164,22 @@ class Timed:
             return
         if origin is not None:
             self.observer.event_took_effect(origin.type, (self.now() - origin.received_at).total_seconds())
+
+
+# --- Others' clocks -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeysWithClock:
+    """`RealmKeys` for tokens that Keycloak made just now; says what the other one says, and what time it is there (docs/decisions/0014)."""
+
+    realm_keys: RealmKeys
+    observer: Observer
+
+    async def verify(self, token: str, now: datetime) -> Json:
+        """As the port says."""
+        claims = await self.realm_keys.verify(token, now)
+        issued_at = claims.get("iat")
+        if isinstance(issued_at, int | float):
+            self.observer.clock_seen("keycloak", now.timestamp() - issued_at)
+        return claims

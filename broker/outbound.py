@@ -9,6 +9,8 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -41,8 +43,17 @@ def _tls_context(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-Observe = Callable[[httpx.Request, int | None, float], None]
-"""Is told of each call: the request, the status of its answer (None where none came), and the seconds until it began to come."""
+def date_of(headers: httpx.Headers) -> datetime | None:
+    """The other side's clock, in whole seconds; None where the answer has no readable `Date`."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+Observe = Callable[[httpx.Request, httpx.Response | None, float], None]
+"""Is told of each call: the request, its answer (None where none came), and the seconds until it began to come."""
 
 
 class _ObservedClient(httpx.AsyncClient):
@@ -55,13 +66,12 @@ class _ObservedClient(httpx.AsyncClient):
     async def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
         """As httpx does."""
         began = time.perf_counter()
-        status = None
+        response = None
         try:
             response = await super().send(request, **given)
-            status = response.status_code
         finally:
             if self._observe:
-                self._observe(request, status, time.perf_counter() - began)
+                self._observe(request, response, time.perf_counter() - began)
         return response
 
 

@@ -67,15 +67,21 @@ class Worker:
         self._wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], TaskKind] = {}
         self._stopping = False
+        self._beat: float | None = None
 
     def wake(self) -> None:
         """Something may be due now."""
         self._wake.set()
 
+    def beat_age(self) -> timedelta | None:
+        """How long ago it last looked for work; None before the first time. It looks at least every `POLL_S`."""
+        return None if self._beat is None else timedelta(seconds=time.monotonic() - self._beat)
+
     async def run(self) -> None:
         """Work until `stop`, and then let what is under way end; outlives failures of the database."""
         while not self._stopping:
             self._wake.clear()
+            self._beat = time.monotonic()
             try:
                 wait_s = await self._claim_and_start()
             except StorageError as error:

@@ -7,6 +7,7 @@ import typer
 
 from broker.app import event_owners, event_parser, talkdesk_hosts
 from broker.cli import options, output
+from broker.cli.audit import run_audited
 from broker.cli.opening import fail, run, sealer_or_exit, settings_or_exit, utc_now
 from broker.errors import EventRefused
 from broker.events.replay import Replay, ReplayRefused
@@ -83,7 +84,7 @@ def retry(number: Number, as_json: options.AsJson = False) -> None:
     event = run(lambda database: _find(database, number))
     if event.state != EventState.TAKEN:
         _replay(number)
-    asked_for = run(lambda database: _ask_again(database, number))
+    asked_for = run_audited(lambda database: _ask_again(database, number), "events retry", f"event {number}")
     if as_json:
         output.print_objects([asdict(task) for task in asked_for])
         return
@@ -112,7 +113,7 @@ def _replay(number: int) -> None:
         return await Replay(SqlEvents(database, sealer, utc_now), parser, owners, lambda: None)(str(number))
 
     try:
-        state = run(work)
+        state = run_audited(work, "events retry", f"event {number}, read anew")
     except (ReplayRefused, EventRefused) as refused:
         fail(f"Event {number} can't be taken: {output.clean(str(refused))}.")
     if state is not EventState.TAKEN:

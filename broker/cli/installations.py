@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.cli import options, output
+from broker.cli.audit import run_audited
 from broker.cli.opening import fail, run, sealer_or_exit, utc_now
 from broker.listing import InstallationFilter, InstallationRow
 from broker.model.event import Event, EventKey, EventState
@@ -106,7 +107,11 @@ def suspend(installation: Id, yes: options.Yes = False) -> None:
         typer.confirm(
             f"Suspend installation {output.clean(installation)} of {name}, and sign everybody there out?", abort=True
         )
-    run(lambda database: SqlInstallations(database, sealer).suspend(InstallationId(installation), utc_now()))
+    run_audited(
+        lambda database: SqlInstallations(database, sealer).suspend(InstallationId(installation), utc_now()),
+        "installations suspend",
+        installation,
+    )
     typer.echo("It is closed. The running service signs its people out.")
 
 
@@ -115,7 +120,11 @@ def resume(installation: Id) -> None:
     """Open an installation again that was suspended, by an operator or because its trial expired."""
     sealer = sealer_or_exit()
     run(lambda database: _find(database, installation))
-    run(lambda database: SqlInstallations(database, sealer).resume(InstallationId(installation), utc_now()))
+    run_audited(
+        lambda database: SqlInstallations(database, sealer).resume(InstallationId(installation), utc_now()),
+        "installations resume",
+        installation,
+    )
     typer.echo("It is open, unless it is uninstalled. The running service sets up its identity provider.")
 
 
@@ -147,7 +156,8 @@ def forget(
     if not yes:
         name = output.clean(found.account_name or found.account)
         typer.confirm(f"Forget installation {output.clean(installation)} of {name}? It can't be undone.", abort=True)
-    run(lambda database: _forget(database, sealer, found))
+    about = f"{installation} (its uninstall was lost)" if uninstall_was_lost else installation
+    run_audited(lambda database: _forget(database, sealer, found), "installations forget", about)
     typer.echo(
         "Its credentials are erased. The running service signs its people out and deletes its identity provider."
     )

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from broker.cli import options, output
+from broker.cli.audit import run_audited
 from broker.cli.opening import end, run, sealer_or_exit, unproven_sealer_or_exit
 from broker.errors import SealError
 from broker.storage.database import Database
@@ -44,7 +45,7 @@ def rotate() -> None:
     stopped at any time, and goes on where it was. Then take the old key out; nothing starts without it while it is still in use.
     """
     sealer = sealer_or_exit()
-    values = run(lambda database: _seal_anew(database, sealer))
+    values = run_audited(lambda database: _seal_anew(database, sealer), "keys rotate", f"to key {sealer.first!r}")
     typer.echo(f"Sealed anew with key {sealer.first!r}: {values} values. No other key seals anything now.")
 
 

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import signal
 import socket
+from types import FrameType
 from typing import Annotated
 
 import structlog
@@ -17,6 +18,7 @@ from broker.app import Broker, open_broker
 from broker.cli.opening import end, exit_code_of
 from broker.errors import StorageError
 from broker.settings import ConfigFile, Settings, SettingsError, load
+from broker.web.draining import Draining
 
 log = structlog.get_logger()
 
@@ -63,11 +65,11 @@ _M_ARENA_MAX = -8  # malloc.h
 async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -> None:
     with _listen(host, port) as listening:
         async with open_broker(settings, config) as broker:
-            await _serve_on(listening, broker)
+            await _serve_on(listening, broker, settings.drain_seconds)
 
 
-async def _serve_on(listening: socket.socket, broker: Broker) -> None:
-    server = uvicorn.Server(
+async def _serve_on(listening: socket.socket, broker: Broker, drain_s: float) -> None:
+    server = _Server(
         uvicorn.Config(
             broker.app,
             loop="uvloop",
@@ -78,7 +80,9 @@ async def _serve_on(listening: socket.socket, broker: Broker) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=STOP_S,
-        )
+        ),
+        broker.draining,
+        drain_s,
     )
     # uvicorn stops on these and raises them again afterwards: then they must not end us before the worker has given back its leases.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -87,6 +91,24 @@ async def _serve_on(listening: socket.socket, broker: Broker) -> None:
         host, port = listening.getsockname()[:2]
         log.info("listening", host=host, port=port)
         await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Drains before it stops; told a second time, it stops at once."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining, drain_s: float) -> None:
+        super().__init__(config)
+        self._loop = asyncio.get_running_loop()
+        self._draining = draining
+        self._drain_s = drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks us to stop."""
+        if self._drain_s and not self._draining.has_begun:
+            self._draining.begin()
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_s, super().handle_exit, sig, None)
+        else:
+            super().handle_exit(sig, frame)
 
 
 def _listen(host: str, port: int) -> socket.socket:

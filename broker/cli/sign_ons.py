@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from broker.cli import options, output
+from broker.cli.audit import run_audited
 from broker.cli.opening import fail, run, sealer_or_exit, utc_now
 from broker.listing import EventFilter, SignedOn, SignOnFilter
 from broker.model.event import Event, EventKey, EventState
@@ -82,7 +83,11 @@ def end(
         fail("Nobody of that description is signed on.")
     if not yes:
         typer.confirm(f"Sign {len(people)} {'person' if len(people) == 1 else 'people'} out of every app?", abort=True)
-    left = run(lambda database: _end(database, sealer, people, wait_s))
+    named = {"account": account, "installation": installation, "user": user}
+    about = ", ".join(f"{name} {value}" for name, value in named.items() if value)
+    left = run_audited(
+        lambda database: _end(database, sealer, people, wait_s), "sign-ons end", f"{about}: {len(people)} people"
+    )
     typer.echo(
         f"Signed out: {len(people) - left} of {len(people)}." + (" The running service goes on." if left else "")
     )

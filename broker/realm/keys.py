@@ -51,6 +51,19 @@ class KeycloakRealmKeys:
         except (JoseError, ValueError, RecursionError):
             raise ValueError("the realm did not sign this token") from None
 
+    async def age(self, now: datetime) -> timedelta:
+        """How old the keys are that tokens are verified with; fetches them where there are none yet. Raises KeycloakError.
+
+        Old ones are no error: they go on being used while Keycloak is away.
+        """
+        if self._fetched_at is None:
+            async with self._lock:  # as in `_get`
+                if not _is_within(REFETCH_AFTER, self._tried_at, now):
+                    await self._refetch(now)
+        if self._fetched_at is None:
+            raise KeycloakError(str(self._error), status=self._error.status if self._error else None)
+        return now - self._fetched_at
+
     async def _get(self, key_id: str, now: datetime) -> RSAKey:
         if key_id not in self._keys or not _is_within(TTL, self._fetched_at, now):
             async with self._lock:  # one fetch; who waited finds its outcome

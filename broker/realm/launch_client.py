@@ -35,7 +35,7 @@ class KeycloakLaunchClient:
         endpoints = f"/realms/{path_part(realm)}/protocol/openid-connect"
         self._authorization_endpoint = f"{browser_url}{endpoints}/auth"
         self._token_endpoint = f"{base_url}{endpoints}/token"
-        self._client_id = client_id
+        self.client_id = client_id
         self._redirect_uri = redirect_uri
         self._client = client
         # Both parts are form-encoded first (RFC 6749, 2.3.1): a secret may hold `:`, `%` or `+`.
@@ -52,7 +52,7 @@ class KeycloakLaunchClient:
         """
         query = {
             "response_type": "code",
-            "client_id": self._client_id,
+            "client_id": self.client_id,
             "redirect_uri": self._redirect_uri,
             "scope": "openid",
             "state": state,

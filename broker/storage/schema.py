@@ -302,6 +302,18 @@ failing = Table(
     Column("alerted_at", Instant),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    sqlite_autoincrement=True,  # a number that comes twice would hide that a row was deleted
+)
+
 meta = Table(
     "meta",
     metadata,

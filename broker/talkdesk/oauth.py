@@ -6,13 +6,11 @@ Leaves to others: state and nonce (`provider`), who the person is (`provider`), 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from broker.model.installation import Installation
-from broker.outbound import Answer
+from broker.outbound import date_of
 from broker.ports import Clock, Json, TokenAnswer
 from broker.talkdesk.client_assertion import ASSERTION_TYPE, assertion_claims, sign_assertion
 from broker.talkdesk.wire import Wire, access_of, json_object, text_field
@@ -67,7 +65,8 @@ class OAuth:
         return TokenAnswer(
             access_token=text_field(what, content, "access_token"),
             id_token=id_token if isinstance(id_token, str) and id_token else None,
-            answered_at=_date_of(answer) or asked_at.replace(microsecond=0),
+            # Without it, ours before the question: a sign-on taken for too old is ended by a sign-out, not missed.
+            answered_at=date_of(answer.headers) or asked_at.replace(microsecond=0),
         )
 
     async def userinfo(self, installation: Installation, access_token: str) -> Json:
@@ -75,12 +74,3 @@ class OAuth:
         what = "userinfo"
         links, _ = access_of(installation)
         return json_object(what, await self.wire.call(what, "GET", links.userinfo, bearer=access_token))
-
-
-def _date_of(answer: Answer) -> datetime | None:
-    """Talkdesk's clock. Without it, ours before the question: a sign-on taken for too old is ended by a sign-out, not missed."""
-    try:
-        date = parsedate_to_datetime(answer.headers.get("Date", ""))
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -4,7 +4,12 @@ Owns: names, labels, buckets, and what a label may hold: words that this program
 Leaves to others: who sees what is counted (`Observer`), and the rows of the database (`Backlog`).
 """
 
-from collections.abc import Collection
+import math
+import shutil
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 from fastapi import APIRouter
@@ -86,6 +91,14 @@ class Metrics:
         self._tasks = self._gauge("tasks", "Tasks that are not done", "kind", "state")
         self._oldest = self._gauge("task_oldest_due_seconds", "How long the oldest has been due", "kind", "state")
         self._is_database_up = self._gauge("database_up", "1 where the database answered this scrape")
+        self._clock = self._gauge(
+            "clock_ahead_seconds", "How far our clock was ahead of theirs, when last seen", "peer"
+        )
+        self._beat = self._gauge("worker_beat_age_seconds", "How long ago the worker last looked for work")
+        self._free = self._gauge("data_free_bytes", "Free bytes on the disk of the SQLite file; NaN on PostgreSQL")
+        self._free.set(math.nan)
+        self._info = self._gauge("info", "1, with the version of the broker", "version")
+        self._info.labels(version("talkdesk-appconnect-broker")).set(1)
 
     def event_received(self, event_type: str, outcome: str) -> None:
         """As the port says."""
@@ -133,6 +146,16 @@ class Metrics:
         """As the port says."""
         self._call.labels(peer, operation, _status(status)).observe(took_s)
 
+    def clock_seen(self, peer: str, ahead_s: float) -> None:
+        """As the port says."""
+        self._clock.labels(peer).set(ahead_s)
+
+    def watch(self, worker_beat: Callable[[], timedelta | None], data_folder: Path | None) -> None:
+        """What is looked at when somebody reads. `data_folder`: of the SQLite file."""
+        self._beat.set_function(lambda: age.total_seconds() if (age := worker_beat()) else math.nan)
+        if data_folder:
+            self._free.set_function(lambda: _free_bytes(data_folder))
+
     async def read(self, backlog: Backlog) -> bytes:
         """Everything, in Prometheus' text format; without the database all but what is read from it."""
         self._tasks.clear()
@@ -174,6 +197,13 @@ def router(metrics: Metrics, backlog: Backlog) -> APIRouter:
         return Response(await metrics.read(backlog), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return routes
+
+
+def _free_bytes(folder: Path) -> float:
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.nan
 
 
 def _type(event_type: str) -> str:

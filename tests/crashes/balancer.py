@@ -1,17 +1,24 @@
 """A load balancer on loopback: one address, behind it any number of broker processes, some of them dead.
 
 Takes the next process in turn that lets itself be connected to, as balancers do without health checks: a frozen process is connected to
-by its system, and does not answer. Whoever checks health takes its port off the list.
+by its system, and does not answer. Whoever checks health takes its port off the list, as `checking_health` does.
 """
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
+
+import httpx
 
 from tests.processes import free_port
 
 _PIECE = 64 * 1024
+
+
+CHECKED_EVERY_S = 0.2
 
 
 class Balancer:
@@ -36,6 +43,32 @@ class Balancer:
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+
+    @asynccontextmanager
+    async def checking_health(self) -> AsyncIterator[None]:
+        """As most balancers do: meanwhile only processes that say they are ready get anything new."""
+        every = tuple(self.ports)
+        checking = asyncio.create_task(self._check_health(every))
+        try:
+            yield
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+
+    async def _check_health(self, every: Collection[int]) -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=1) as client:
+            while True:
+                for port in every:
+                    try:
+                        answer = await client.get(f"http://127.0.0.1:{port}/health/ready")
+                        is_ready = answer.status_code == 200
+                    except httpx.HTTPError:
+                        is_ready = False
+                    if is_ready and port not in self.ports:
+                        self.ports.append(port)
+                    elif not is_ready and port in self.ports:
+                        self.ports.remove(port)
+                await asyncio.sleep(CHECKED_EVERY_S)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()

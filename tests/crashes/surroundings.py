@@ -4,7 +4,7 @@ Owns: putting it together, and the address under which one or several broker pro
 Leaves to others: the processes (`tests.processes`), what happens to them.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +34,11 @@ class Surroundings:
     balancer: Balancer
     brokers: list[BrokerProcess] = field(default_factory=list)
 
-    def broker(self, name: str = "broker", *, within: Sequence[str] = ()) -> BrokerProcess:
+    def broker(
+        self, name: str = "broker", *, within: Sequence[str] = (), settings: Mapping[str, str] | None = None
+    ) -> BrokerProcess:
         """A process that is not started yet; it ends with the test, however that ends."""
-        process = BrokerProcess(self._settings(), self.folder / f"{name}.log", within=within)
+        process = BrokerProcess(self._settings() | dict(settings or {}), self.folder / f"{name}.log", within=within)
         self.brokers.append(process)
         self.balancer.ports.append(process.port)
         return process

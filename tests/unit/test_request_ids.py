@@ -1,5 +1,6 @@
 """One id a request: in its answer, and in all its log lines."""
 
+import ipaddress
 import re
 from typing import Any
 
@@ -9,6 +10,8 @@ import structlog
 from fastapi import FastAPI
 
 from broker.web.middleware import REQUEST_ID, RequestIds
+
+PROXY = ipaddress.ip_network("10.0.0.0/24")
 
 
 def application() -> RequestIds:
@@ -26,16 +29,16 @@ def application() -> RequestIds:
         log.info("about to fail")
         raise RuntimeError
 
-    return RequestIds(routes)
+    return RequestIds(routes, [PROXY])
 
 
-async def get(path: str, request_id: str | None = None) -> tuple[str, list[Any]]:
+async def get(path: str, request_id: str | None = None, client: str = "10.0.0.7") -> tuple[str, list[Any]]:
     """Id in the answer, and ids in the log lines."""
-    transport = httpx.ASGITransport(application(), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(), raise_app_exceptions=False, client=(client, 1))
     headers = {} if request_id is None else {REQUEST_ID: request_id}
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
-        async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:
-            answer = await client.get(path, headers=headers)
+        async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as browser:
+            answer = await browser.get(path, headers=headers)
     return answer.headers[REQUEST_ID], [line["request_id"] for line in lines]
 
 
@@ -70,4 +73,12 @@ async def test_any_other_id_is_replaced(given: str) -> None:
     """It goes into a header and into log lines."""
     answered, lines = await get("/log", given)
     assert answered != given
+    assert lines == [answered, answered]
+
+
+@pytest.mark.parametrize("client", ["10.0.1.7", "::1", "", "testclient"])
+async def test_nobody_but_a_trusted_proxy_chooses_an_id(client: str) -> None:
+    """Else many requests could hide behind one id."""
+    answered, lines = await get("/log", "0123456789abcdef", client)
+    assert answered != "0123456789abcdef"
     assert lines == [answered, answered]

@@ -68,6 +68,29 @@ def test_hosts_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load()[0].talkdesk_hosts == {"a.example", "*.b.example"}
 
 
+def test_secrets_may_be_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named as their variables; a variable wins."""
+    monkeypatch.delenv("BROKER_KEYCLOAK_CLIENT_SECRET")
+    (tmp_path / "broker_keycloak_client_secret").write_text("from a file\n")
+    (tmp_path / "broker_keycloak_launch_client_secret").write_text("not this one")
+    monkeypatch.setenv("BROKER_SECRETS_DIR", str(tmp_path))
+    settings, _ = load()
+    assert settings.keycloak_client_secret.get_secret_value() == "from a file"
+    assert settings.keycloak_launch_client_secret.get_secret_value() != "not this one"
+    monkeypatch.setenv("BROKER_SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="is no folder"):
+        load()
+
+
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is none."""
+    monkeypatch.setenv("BROKER_TRUSTED_PROXIES", "10.0.0.7, fd00::/64")
+    assert [str(each) for each in load()[0].proxies] == ["10.0.0.7/32", "fd00::/64"]
+    monkeypatch.setenv("BROKER_TRUSTED_PROXIES", "proxy")
+    with pytest.raises(SettingsError, match="BROKER_TRUSTED_PROXIES: IP addresses"):
+        load()
+
+
 def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing, malformed and misspelt, in one go; values are not repeated, since one may be a secret."""
     monkeypatch.delenv("BROKER_KEYCLOAK_CLIENT_SECRET")

@@ -61,6 +61,8 @@ class BrowserEndpoints:
         session = self._realm.session_of(request.cookies.get(IDENTITY_COOKIE))
         if session:
             return self._answer_client(tab, session, acr="0")
+        if query.get("prompt") == "none":
+            return RedirectResponse(tab.answer({"error": "login_required", "iss": self._realm.issuer}), 302)
         return self._begin(request, tab, query.get("kc_idp_hint"))
 
     def _nobody(self, tab: Tab, tab_id: str) -> Response:

@@ -13,6 +13,7 @@ from demo.http_client import http_client
 from demo.server import HttpServer
 from tests.fakes.keycloak.admin import ROLE, AdminEndpoints
 from tests.fakes.keycloak.browser import BrowserEndpoints
+from tests.fakes.keycloak.inspection import InspectionEndpoints
 from tests.fakes.keycloak.logout import LogoutEndpoints
 from tests.fakes.keycloak.model import (
     BROKER_CLIENT,
@@ -192,12 +193,18 @@ class KeycloakImitation:
             *TokenEndpoints(self._realm).routes(),
             *LogoutEndpoints(self._realm, upstream, self._outgoing).routes(),
         ]
-        admin_routes = [*AdminEndpoints(self._realm).routes(), *UserEndpoints(self._realm).routes()]
+        inspection = InspectionEndpoints(self._realm, self._outgoing)
+        admin_routes = [
+            *AdminEndpoints(self._realm).routes(),
+            *UserEndpoints(self._realm).routes(),
+            *inspection.of_realm(),
+        ]
         return Wire(
             Starlette(
                 routes=[
                     Mount(f"/realms/{REALM}", routes=realm_routes),
                     Mount(f"/admin/realms/{REALM}", routes=admin_routes),
+                    *inspection.of_server(),
                 ]
             )
         )
