@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from broker.alerts.sign_ons import AlertOfSignOns
+from broker.alerts.sign_outs import AlertOfSignOuts
 from broker.alerts.webhook import HttpWebhook
 from broker.converge.answer import Answer
 from broker.converge.check import Check
@@ -31,6 +32,7 @@ from broker.housekeeping import keep_house
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
 from broker.launch import endpoint as launch_endpoint
+from broker.launch.foreign import ForeignSessions
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch, ToKeycloak
@@ -62,6 +64,7 @@ from broker.realm.keys import KeycloakRealmKeys
 from broker.realm.launch_client import KeycloakLaunchClient
 from broker.realm.logout import KeycloakLogoutEndpoint
 from broker.realm.operations import operation_of
+from broker.realm.sessions import KeycloakSessions
 from broker.realm.users import KeycloakUsers
 from broker.settings import ConfigFile, EventSettings, Settings
 from broker.states import States
@@ -155,6 +158,7 @@ class _Talkdesk:
 class _Keycloak:
     identity_providers: KeycloakIdentityProviders
     users: KeycloakUsers
+    sessions: KeycloakSessions
     keys: KeycloakRealmKeys
     logout: KeycloakLogoutEndpoint
     launch_client: KeycloakLaunchClient
@@ -193,6 +197,7 @@ class _Parts:
             issuers=self.issuers,
             now=self.now,
             lease=timedelta(seconds=self.settings.lease_seconds),
+            foreign=self.keycloak.sessions if self.settings.end_foreign_sessions else None,
             observer=self.metrics,
         )
 
@@ -321,6 +326,7 @@ def _keycloak(settings: Settings, client: httpx.AsyncClient) -> _Keycloak:
     return _Keycloak(
         KeycloakIdentityProviders(connection),
         KeycloakUsers(connection),
+        KeycloakSessions(connection),
         KeycloakRealmKeys(base, realm, client),
         KeycloakLogoutEndpoint(base, realm, client),
         KeycloakLaunchClient(
@@ -386,12 +392,14 @@ def _worker(parts: _Parts) -> Worker:
         parts.now,
         parts.metrics,
     )
+    clients = {slug: app.client_id for slug, app in parts.relayed.items()}
     effects: dict[TaskKind, Effect] = {
         TaskKind.CONVERGE: converge,
         TaskKind.ANSWER: Timed(answer, stores.origins, parts.metrics, parts.now),
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
         TaskKind.ALERT: alert,
+        TaskKind.ALERT_UNDELIVERED: AlertOfSignOuts(stores.deliveries, clients, parts.webhook, parts.now),
         TaskKind.DELIVER: Deliver(parts.relayed, stores.deliveries, parts.settle, parts.now),
     }
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -450,6 +458,7 @@ def _returning(parts: _Parts) -> ReturnFromKeycloak:
         door=parts.door,
         states=parts.states,
         sign_ons=parts.stores.sign_ons,
+        foreign_sessions=ForeignSessions(parts.door, parts.stores.sign_ons, parts.now),
         failures=parts.stores.failures,
         keycloak=parts.keycloak.launch_client,
         realm_keys=SessionsSeen(parts.keycloak.keys, parts.stores.sign_ons),

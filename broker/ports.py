@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from broker.model.credentials import Credentials
-from broker.model.delivery import Delivery, DeliveryState, ReceivedToken
+from broker.model.delivery import Delivery, DeliveryState, ReceivedToken, Undelivered
 from broker.model.event import Event, EventKey
 from broker.model.facts import Fact, LoggedOut
 from broker.model.failure import Failure, Streak
@@ -277,7 +277,18 @@ class Deliveries(Protocol):
         ...
 
     async def settle(self, number: int, state: DeliveryState, now: datetime, answer: str) -> Completed | None:
-        """No more tries. The logout that it belongs to, where that is complete by it; said again, nothing changes."""
+        """No more tries. The logout that it belongs to, where that is complete by it; said again, nothing changes.
+
+        One that was not confirmed asks for the task that tells the operator.
+        """
+        ...
+
+    async def undelivered(self, relay: str) -> Undelivered | None:
+        """What the operator was not told of yet; None where there is nothing."""
+        ...
+
+    async def mark_alerted(self, relay: str, told: Undelivered, now: datetime) -> None:
+        """The operator was told of these."""
         ...
 
     async def forget(self, received_before: datetime) -> int:
@@ -309,7 +320,10 @@ class SignOns(Protocol):
     """Sign-ons that we vouched for."""
 
     async def save(self, sign_on: SignOn) -> bool:
-        """Keep a new one for which a code is issued; False, and it is not kept, where the person was logged out at or after its begin."""
+        """Keep a new one for which a code is issued; False, and it is not kept, where the person was logged out at or after its begin.
+
+        Of one and the same session that is not ours, person and installation there is one at a time, begun when it was last seen.
+        """
         ...
 
     async def find(self, sign_on_id: str) -> SignOn | None:
@@ -555,6 +569,14 @@ class LogoutEndpoint(Protocol):
 
     async def post(self, logout_token: str) -> int:
         """HTTP status of Keycloak's answer. Raises KeycloakError where none came."""
+        ...
+
+
+class RealmSessions(Protocol):
+    """Sessions of a realm that somebody else owns."""
+
+    async def end(self, session: str) -> int:
+        """End it; HTTP status of Keycloak's answer, 404 where it is over. Raises KeycloakError."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Ends Keycloak sessions by our own logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.5).
 
 One token by `sid` for each sign-on: Keycloak keeps the first `sid` of a session, so all of a person's have to be told.
+A session that is not ours (mode existing) knows no `sid` of ours: it is ended by Keycloak's own id of it, where the operator allows that.
 """
 
 import asyncio
@@ -18,7 +19,15 @@ from broker.issuer.logout_token import TYPE, logout_token_claims
 from broker.model.names import InstallationId, client_id_of, slug_of
 from broker.model.sign_on import SignOn
 from broker.observation import UNOBSERVED, Observer
-from broker.ports import Clock, IdentityProviders, Json, LogoutEndpoint, ProviderRecords, SignOns
+from broker.ports import (
+    Clock,
+    IdentityProviders,
+    Json,
+    LogoutEndpoint,
+    ProviderRecords,
+    RealmSessions,
+    SignOns,
+)
 
 log = structlog.get_logger()
 
@@ -40,6 +49,8 @@ class EndSessions:
     now: Clock
     lease: timedelta
     """How long Keycloak is waited for at most: whoever was killed meanwhile keeps others off that long, as with tasks."""
+    foreign: RealmSessions | None = None
+    """Ends sessions that are not ours; None where they are left alone."""
     observer: Observer = UNOBSERVED
 
     async def one(self, sign_on: SignOn) -> None:
@@ -48,7 +59,9 @@ class EndSessions:
 
     async def person(self, sign_on: SignOn) -> None:
         """End all sessions of the person whose sign-on it is. Raises KeycloakError."""
-        await self.all(await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user), is_alone=True)
+        every = await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user)
+        # For the next launch in this browser: of the company's own sessions only a sign-out of the person's may end any.
+        await self.all([each for each in every if each.foreign_session is None], is_alone=True)
 
     async def all(
         self,
@@ -71,7 +84,8 @@ class EndSessions:
         refusal: KeycloakError | None = None
         are_taken = True
         problem: str | None = None
-        for every in _batches(sign_ons):
+        left_alone = [each for each in sign_ons if each.foreign_session is not None and self.foreign is None]
+        for every in _batches([each for each in sign_ons if each.foreign_session is None or self.foreign]):
             taken = await self.sign_ons.take([sign_on.id for sign_on in every], logout, self.lease)
             batch = [sign_on for sign_on in every if is_alone or sign_on.id in taken]
             are_taken = are_taken and len(batch) == len(every)
@@ -93,7 +107,16 @@ class EndSessions:
             raise refusal
         if not are_taken:
             raise NotYet(_WAIT, "another sign-out tells Keycloak of the same sessions")
-        return problem
+        return await self._leave_alone(left_alone, problem)
+
+    async def _leave_alone(self, sign_ons: Sequence[SignOn], problem: str | None) -> str | None:
+        """Nobody will be told of these, and no sign-out has ended their sessions: the problem says so, after what else there is."""
+        if not sign_ons:
+            return problem
+        ids = [sign_on.id for sign_on in sign_ons]
+        await self.sign_ons.end(ids)
+        await self.sign_ons.mark_told(ids)
+        return f"{problem}; {_LEFT_ALONE}" if problem else _LEFT_ALONE
 
     async def _note(
         self, batch: Sequence[SignOn], results: Sequence[int | BaseException], is_settled: Callable[[SignOn], bool]
@@ -105,7 +128,9 @@ class EndSessions:
         for status, ids in answers.items():
             await self.sign_ons.note_answer(ids, status)
         told = [
-            each.id for each, result in zip(batch, results, strict=True) if isinstance(result, int) and is_settled(each)
+            each.id
+            for each, result in zip(batch, results, strict=True)
+            if isinstance(result, int) and (each.foreign_session is not None or is_settled(each))
         ]
         await self.sign_ons.mark_told(told)
 
@@ -115,6 +140,8 @@ class EndSessions:
         return _PROBLEMS.get(await self._post(claims, installation))
 
     async def _end(self, sign_on: SignOn, *, ends_offline_access: bool) -> int:
+        if self.foreign and sign_on.foreign_session is not None:
+            return await self.foreign.end(sign_on.foreign_session)
         claims = self._claims(sign_on.installation, sid=sign_on.sid, ends_offline_access=ends_offline_access)
         return await self._post(claims, sign_on.installation)
 
@@ -174,6 +201,8 @@ _PROBLEMS: Mapping[int, str] = MappingProxyType(
     }
 )
 """What answers mean after which nothing is left to be done."""
+
+_LEFT_ALONE = "a session that Talkdesk did not begin may live on in Keycloak: END_FOREIGN_SESSIONS is off"
 
 
 def _batches(sign_ons: Sequence[SignOn]) -> Sequence[Sequence[SignOn]]:

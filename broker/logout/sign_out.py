@@ -65,7 +65,7 @@ class SignOut:
         settled_before = self.now() - SETTLED
 
         def is_settled(sign_on: SignOn) -> bool:
-            return is_last or sign_on.created_at < settled_before
+            return is_last or sign_on.created_at < settled_before or sign_on.foreign_session is not None
 
         problem = await self.end_sessions.all(
             sign_ons, logout=record, ends_offline_access=ends_offline_access, is_settled=is_settled

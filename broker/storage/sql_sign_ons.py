@@ -49,7 +49,8 @@ class SqlSignOns:
             hold(connection, *person_names(person.account, person.user, person.email))
             if connection.scalar(select(exists().where(*_ends(sign_on)))):
                 return False
-            connection.execute(insert(table), _values(sign_on))
+            if sign_on.foreign_session is None or not _is_seen_again(connection, sign_on):
+                connection.execute(insert(table), _values(sign_on))
             return True
 
         return await self._database.write(work)
@@ -197,6 +198,19 @@ def _ends(sign_on: SignOn) -> Sequence[ColumnElement[bool]]:
     return logout.c.account_id == person.account, logout.c.created_at >= sign_on.begun_at, or_(by_user, by_email)
 
 
+def _is_seen_again(connection: Connection, sign_on: SignOn) -> bool:
+    """Whether the same person is known to be in the same foreign session, in which the begin is now this one's."""
+    is_same = (
+        table.c.keycloak_session == sign_on.foreign_session,
+        table.c.foreign_session.is_not(None),
+        table.c.installation_id == sign_on.installation,
+        *_is_person(sign_on.person.account, sign_on.person.user),
+        table.c.state != SignOnState.ENDED.value,
+    )
+    again = {name: value for name, value in _values(sign_on).items() if name in ("begun_at", "asked_at", "created_at")}
+    return connection.execute(update(table).where(*is_same).values(again)).rowcount > 0
+
+
 def _values(sign_on: SignOn) -> dict[str, Any]:
     return {
         "id": sign_on.id,
@@ -212,6 +226,8 @@ def _values(sign_on: SignOn) -> dict[str, Any]:
         "state": sign_on.state.value,
         "alias": sign_on.alias,
         "is_told": False,
+        "keycloak_session": sign_on.foreign_session,
+        "foreign_session": sign_on.foreign_session,
     }
 
 
@@ -227,4 +243,5 @@ def _sign_on_of(row: Row[Any]) -> SignOn:
         created_at=row.created_at,
         state=SignOnState(row.state),
         alias=Alias(row.alias),
+        foreign_session=row.foreign_session,
     )
