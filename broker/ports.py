@@ -373,7 +373,14 @@ class SignOns(Protocol):
         ...
 
     async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
-        """What Keycloak answered when it was told that these have ended; None where it did not. Somebody else may tell it now."""
+        """What Keycloak answered when it was told that these have ended; None where it did not. Somebody else may tell it now.
+
+        That an app was not told (501, 504) it says once: told again it finds nothing, and the first answer stays.
+        """
+        ...
+
+    async def answers(self, logout: int) -> Collection[int | None]:
+        """What Keycloak answered for those that this logout ended; None where it was not told of one, and never will be."""
         ...
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:

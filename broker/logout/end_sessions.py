@@ -71,8 +71,8 @@ class EndSessions:
         ends_offline_access: bool = False,
         is_settled: Callable[[SignOn], bool] = lambda _: True,
         is_alone: bool = False,
-    ) -> str | None:
-        """End the sessions of these, and note that Keycloak was told of those that are settled; what Keycloak could not do, if anything.
+    ) -> None:
+        """End the sessions of these, and note that Keycloak was told of those that are settled.
 
         Their state is ENDED first, so that no code of theirs opens a session anew. Where Keycloak refuses some (their identity provider is
         disabled), the others are told all the same. Raises KeycloakError where it refused one, and at once where it does not answer.
@@ -83,7 +83,6 @@ class EndSessions:
         """
         refusal: KeycloakError | None = None
         are_taken = True
-        problem: str | None = None
         left_alone = [each for each in sign_ons if each.foreign_session is not None and self.foreign is None]
         for every in _batches([each for each in sign_ons if each.foreign_session is None or self.foreign]):
             taken = await self.sign_ons.take([sign_on.id for sign_on in every], logout, self.lease)
@@ -99,24 +98,20 @@ class EndSessions:
                     refusal = refusal or result
                 elif isinstance(result, BaseException):
                     raise result
-                else:
-                    problem = problem or _PROBLEMS.get(result)
             if refusal is not None and refusal.status is None:
                 break
         if refusal is not None:
             raise refusal
         if not are_taken:
             raise NotYet(_WAIT, "another sign-out tells Keycloak of the same sessions")
-        return await self._leave_alone(left_alone, problem)
+        # Nobody will be told of these, which `problem_of` says.
+        await self.sign_ons.end([sign_on.id for sign_on in left_alone], logout)
+        await self.sign_ons.mark_told([sign_on.id for sign_on in left_alone])
 
-    async def _leave_alone(self, sign_ons: Sequence[SignOn], problem: str | None) -> str | None:
-        """Nobody will be told of these, and no sign-out has ended their sessions: the problem says so, after what else there is."""
-        if not sign_ons:
-            return problem
-        ids = [sign_on.id for sign_on in sign_ons]
-        await self.sign_ons.end(ids)
-        await self.sign_ons.mark_told(ids)
-        return f"{problem}; {_LEFT_ALONE}" if problem else _LEFT_ALONE
+    async def problem_of(self, logout: int) -> str | None:
+        """What could not be done for the sign-ons that a logout ended, if anything; whichever run of its task found it out."""
+        answers = await self.sign_ons.answers(logout)
+        return "; ".join(problem for status, problem in _PROBLEMS.items() if status in answers) or None
 
     async def _note(
         self, batch: Sequence[SignOn], results: Sequence[int | BaseException], is_settled: Callable[[SignOn], bool]
@@ -193,16 +188,15 @@ class EndSessions:
         raise KeycloakError("Keycloak did not take a logout token", status=status)
 
 
-_PROBLEMS: Mapping[int, str] = MappingProxyType(
+_PROBLEMS: Mapping[int | None, str] = MappingProxyType(
     {
         400: "the identity provider is gone from Keycloak: its sessions died with it, and no app was told",
         501: "Keycloak told an app nothing: its client has front-channel logout",
         504: "Keycloak could not tell an app, or was not heard by it: its own log says which",
+        None: "a session that Talkdesk did not begin may live on in Keycloak: END_FOREIGN_SESSIONS is off",
     }
 )
 """What answers mean after which nothing is left to be done."""
-
-_LEFT_ALONE = "a session that Talkdesk did not begin may live on in Keycloak: END_FOREIGN_SESSIONS is off"
 
 
 def _batches(sign_ons: Sequence[SignOn]) -> Sequence[Sequence[SignOn]]:

@@ -152,10 +152,12 @@ def _values(received: ReceivedToken) -> dict[str, Any]:
 
 _seen = sign_on.alias()
 _same_person = and_(_seen.c.account_id == sign_on.c.account_id, _seen.c.user_id == sign_on.c.user_id)
+_IS_LEFT_ALONE = and_(sign_on.c.foreign_session.is_not(None), sign_on.c.is_told, sign_on.c.told_status.is_(None))
+"""A session that is not ours, which went on after the sign-out: its end, some day, is of no sign-out of ours."""
 # Made once: this is asked while Keycloak waits.
 _BY_SESSION = (
     select(sign_on.c.ended_by)
-    .where(sign_on.c.keycloak_session == bindparam("session"))
+    .where(sign_on.c.keycloak_session == bindparam("session"), ~_IS_LEFT_ALONE)
     .order_by(sign_on.c.ended_at.desc().nulls_last())
     .limit(1)
 )

@@ -4,7 +4,7 @@ Keeping a sign-on and keeping a `user.logout` of the same person never overlap (
 refused by the logout or found by the task that follows from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from broker.storage.schema import sign_on as table
 from broker.storage.schema import user_logout as logout
 
 _ORDER = tuple(SignOnState)
+_IS_SAID_ONCE = or_(table.c.told_status == 501, table.c.told_status == 504)
 
 
 class SqlSignOns:
@@ -128,8 +129,18 @@ class SqlSignOns:
 
     async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
         """As the port says."""
-        answer = {} if status is None else {"told_at": db_now_ms(), "told_status": status}
-        await self._change(sign_on_ids, telling_until=None, **answer)
+        if status is None:
+            await self._change(sign_on_ids, telling_until=None)
+            return
+        lasting = case((_IS_SAID_ONCE, table.c.told_status), else_=status)
+        await self._change(sign_on_ids, telling_until=None, told_at=db_now_ms(), told_status=lasting)
+
+    async def answers(self, logout: int) -> Collection[int | None]:
+        """As the port says."""
+        is_left_alone = and_(table.c.foreign_session.is_not(None), table.c.is_told)
+        is_answered = or_(table.c.told_status.is_not(None), is_left_alone)
+        query = select(table.c.told_status).where(table.c.ended_by == logout, is_answered).distinct()
+        return await self._database.read(lambda connection: set(connection.scalars(query)))
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
         """As the port says."""

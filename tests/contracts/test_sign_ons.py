@@ -262,3 +262,18 @@ async def test_a_person_in_one_foreign_session_is_kept_once(stores: Stores) -> N
     await stores.sign_ons.end([first.id])
     await stores.sign_ons.save(seen(at(9)))
     assert [each.begun_at for each in await stores.sign_ons.of_person(ACCOUNT, USER)] == [at(5), at(9)]
+
+
+async def test_the_answers_of_a_sign_out_are_remembered(stores: Stores) -> None:
+    """That an app was not told is said once, and stays; of a session that was left alone nobody is told."""
+    ours, others = sign_on(), sign_on()
+    foreign = replace(sign_on(), state=SignOnState.SEEN, foreign_session="company-session")
+    await save(stores, ours, others, foreign)
+    await stores.sign_ons.end([ours.id, foreign.id], 7)
+    assert await stores.sign_ons.answers(7) == set()
+    for status in (500, 504, 200):
+        await stores.sign_ons.note_answer([ours.id], status)
+    await stores.sign_ons.note_answer([others.id], 400)
+    assert await stores.sign_ons.answers(7) == {504}
+    await stores.sign_ons.mark_told([ours.id, foreign.id])
+    assert await stores.sign_ons.answers(7) == {504, None}

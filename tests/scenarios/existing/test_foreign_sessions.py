@@ -51,7 +51,7 @@ async def test_by_default_it_stays_and_the_record_says_so(opened: OpenWorld, com
         await world.talkdesk.user_logout(ANA)
         await eventually(lambda: is_done(world), what="the sign-out is done")
         [row] = await Records(world).logouts()
-        assert (row.problem, row.sign_ons, row.confirmed) == (LEFT_ALONE, 0, 0)
+        assert (row.problem, row.sign_ons, row.confirmed) == (LEFT_ALONE, 1, 0)
         assert [len(world.wallboard.signed_in), len(world.notes.signed_in)] == [1, 1]
 
 
