@@ -37,7 +37,7 @@ async def measure(rate: int, seconds: int) -> Sequence[float]:
     reserved = HttpServer()
     port = reserved.port
     await reserved.stop()
-    async with KeycloakImitation() as keycloak, broker_process(folder, port, keycloak):
+    async with KeycloakImitation() as keycloak, broker_process(folder, port, keycloak.url):
         tokens = [keycloak.sign(claims_of(keycloak)) for _ in range(rate * seconds)]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             await asyncio.gather(*(_post(client, keycloak.sign(claims_of(keycloak))) for _ in range(20)))  # warm
