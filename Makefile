@@ -38,9 +38,10 @@ test-quick: setup
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
-# The proofs again, for as long as it takes (about an hour on two cores): ten times as many kills, twenty times as many mutations.
+# The proofs again, for as long as it takes (about an hour on two cores): ten times as many kills, twenty times as many mutations, five times as many people.
 soak: setup
-	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 $(BIN)/python -m pytest tests/crashes tests/fuzz $(ARGS)
+	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 TEST_PEOPLE=500 \
+		$(BIN)/python -m pytest tests/crashes tests/fuzz tests/acceptance/test_many_people.py $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

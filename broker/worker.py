@@ -35,6 +35,7 @@ PLACES: Mapping[TaskKind, int] = {
     TaskKind.SIGN_OUT: 8,
     TaskKind.CHECK: 2,
     TaskKind.ALERT: 2,
+    TaskKind.ALERT_UNDELIVERED: 2,
     TaskKind.DELIVER: 8,
 }
 _FIRST_DELAY_S = 1.0

@@ -78,6 +78,8 @@ class LocalServer:
     admin_password: str = field(default="", init=False, repr=False)
     _folder: Path | None = field(default=None, init=False, repr=False)
     _child: ChildProcess | None = field(default=None, init=False, repr=False)
+    _is_paused: bool = field(default=False, init=False, repr=False)
+    _is_in_docker: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
         self.start()
@@ -103,12 +105,21 @@ class LocalServer:
         self.port = self.port or free_port()
         _check_port(self.port)
         try:
-            self._child = self._start_docker() if self._by_docker() else self._start_prepared()
+            self._is_in_docker = self._by_docker()
+            self._child = self._start_docker() if self._is_in_docker else self._start_prepared()
             self.progress("starting Keycloak")
             self._child.wait_until_answers(f"{self.url}/realms/{REALM}/.well-known/openid-configuration", seconds=180)
         except BaseException:
             self.stop()
             raise
+
+    def pause(self) -> None:
+        """End the server and keep its data: `start` goes on with them, at the same address. Not by Docker, where they go with the container."""
+        if self._child is None or self._is_in_docker:
+            raise RuntimeError("only a running server of the prepared files can be paused")
+        self._child.end()
+        self._child = None
+        self._is_paused = True
 
     def wait(self) -> int:
         """Wait until it has ended by itself."""
@@ -143,10 +154,12 @@ class LocalServer:
         prepared = prepared_server(self.progress)
         self.admin_password = prepared.admin_password
         home = self._run_folder() / "home"
-        shutil.rmtree(home, ignore_errors=True)
-        prepared.new_home(home)
-        shutil.copy(_REALM_FILE, home / "data" / "import")
-        (home / "themes" / "talkdesk").symlink_to(_THEME)
+        if not self._is_paused:
+            shutil.rmtree(home, ignore_errors=True)
+            prepared.new_home(home)
+            shutil.copy(_REALM_FILE, home / "data" / "import")
+            (home / "themes" / "talkdesk").symlink_to(_THEME)
+        self._is_paused = False
         return ChildProcess(
             [*prepared.command(home), "--http-host=127.0.0.1", f"--http-port={self.port}", *self._options()],
             environment=prepared.environment() | self._realm_values() | dict(self.environment),

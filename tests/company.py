@@ -46,6 +46,10 @@ class Company(Realm, HasUsers, Protocol):
         """Of everybody."""
         ...
 
+    async def let_the_broker_end_sessions(self) -> None:
+        """Give its service account the role `manage-users`; it is taken back when the test is over."""
+        ...
+
     async def disable(self, user_id: str) -> None:
         """As an administrator does it."""
         ...

@@ -19,6 +19,7 @@ from broker.realm.keys import KeycloakRealmKeys
 from broker.realm.launch_client import KeycloakLaunchClient
 from broker.realm.logout import KeycloakLogoutEndpoint
 from broker.realm.operations import operation_of
+from broker.realm.sessions import KeycloakSessions
 from broker.realm.users import KeycloakUsers
 from broker.settings import ConfigFile, Settings
 from broker.storage import database as databases
@@ -49,6 +50,7 @@ class Keycloak:
 
     identity_providers: KeycloakIdentityProviders
     users: KeycloakUsers
+    sessions: KeycloakSessions
     keys: KeycloakRealmKeys
     logout: KeycloakLogoutEndpoint
     launch_client: KeycloakLaunchClient
@@ -93,6 +95,7 @@ def keycloak_of(settings: Settings, client: httpx.AsyncClient) -> Keycloak:
     return Keycloak(
         KeycloakIdentityProviders(connection),
         KeycloakUsers(connection),
+        KeycloakSessions(connection),
         KeycloakRealmKeys(base, realm, client),
         KeycloakLogoutEndpoint(base, realm, client),
         KeycloakLaunchClient(

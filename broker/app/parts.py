@@ -58,6 +58,7 @@ class Parts:
             issuers=self.issuers,
             now=self.now,
             lease=timedelta(seconds=self.settings.lease_seconds),
+            foreign=self.keycloak.sessions if self.settings.end_foreign_sessions else None,
             observer=self.metrics,
         )
 

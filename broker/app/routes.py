@@ -10,6 +10,7 @@ from broker.app.reading import event_owners, event_parser
 from broker.events import endpoint as events_endpoint
 from broker.events.receive import Receive
 from broker.launch import endpoint as launch_endpoint
+from broker.launch.foreign import ForeignSessions
 from broker.launch.prove import ProvenLaunch
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch
@@ -81,6 +82,7 @@ def _returning(parts: Parts) -> ReturnFromKeycloak:
         door=parts.door,
         states=parts.states,
         sign_ons=parts.stores.sign_ons,
+        foreign_sessions=ForeignSessions(parts.door, parts.stores.sign_ons, parts.now),
         failures=parts.stores.failures,
         keycloak=parts.keycloak.launch_client,
         realm_keys=SessionsSeen(parts.fresh_keys, parts.stores.sign_ons),

@@ -6,6 +6,7 @@ import socket
 from datetime import timedelta
 
 from broker.alerts.sign_ons import AlertOfSignOns
+from broker.alerts.sign_outs import AlertOfSignOuts
 from broker.app.parts import Parts
 from broker.converge.answer import Answer
 from broker.converge.check import Check
@@ -67,12 +68,14 @@ def make_worker(parts: Parts) -> Worker:
         parts.now,
         parts.metrics,
     )
+    clients = {slug: app.client_id for slug, app in parts.relayed.items()}
     effects: dict[TaskKind, Effect] = {
         TaskKind.CONVERGE: converge,
         TaskKind.ANSWER: Timed(answer, stores.origins, parts.metrics, parts.now),
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
         TaskKind.ALERT: alert,
+        TaskKind.ALERT_UNDELIVERED: AlertOfSignOuts(stores.deliveries, clients, parts.webhook, parts.now),
         TaskKind.DELIVER: Deliver(parts.relayed, stores.deliveries, parts.settle, parts.now),
     }
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

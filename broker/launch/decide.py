@@ -32,6 +32,8 @@ class Session:
     """Id of the Keycloak user."""
     sign_on: SignOn | None
     """That it comes from; None where it is not ours: a company's own sign-in."""
+    id: str | None = None
+    """Keycloak's id of it, as in its logout tokens (`sid`)."""
 
 
 def decide(launch: Launch, installation: Installation, session: Session) -> Next:

@@ -36,7 +36,8 @@ class ProvenLaunch:
         cookie = Cookie(PROOF_COOKIE, random_value())
         proof = random_value()
         realm_user = proven.realm_user.id if proven.realm_user else None
-        again = replace(launch, proven=proven.person.user, realm_user=realm_user, proof=proof)
+        person, begun_at = proven.person.user, proven.begun_at
+        again = replace(launch, proven=person, proven_at=begun_at, realm_user=realm_user, proof=proof)
         key = proof_key(installation.id, proof, cookie.value)
         await self.one_time.save(OneTimeKind.PROOF, key, proven.to_json(), self.now() + PROOF_LIFETIME)
         return await self.to_keycloak(again, installation, proof=cookie)

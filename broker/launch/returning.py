@@ -8,6 +8,7 @@ from urllib.parse import quote
 from broker.door import Door
 from broker.errors import KeycloakError, SignOnFailed
 from broker.launch.decide import Next, Session, decide
+from broker.launch.foreign import ForeignSessions
 from broker.launch.start import ToKeycloak
 from broker.model.authorization import Launch
 from broker.model.browser import LAST_COOKIE, Cookie
@@ -34,6 +35,7 @@ class ReturnFromKeycloak:
     door: Door
     states: States
     sign_ons: SignOns
+    foreign_sessions: ForeignSessions
     failures: Failures
     keycloak: LaunchClient
     realm_keys: RealmKeys
@@ -53,8 +55,8 @@ class ReturnFromKeycloak:
         installation = await self.door.enter(launch.installation, Stage.RETURN, launch.hint)
         session = await self._session(arrival, launch)
         match decide(launch, installation, session), session.sign_on:
-            case Next.OPEN_APP, sign_on:
-                return await self._open_app(installation, sign_on, arrival, launch)
+            case Next.OPEN_APP, _:
+                return await self._open_app(installation, session, arrival, launch)
             case Next.END_AND_SIGN_ON, SignOn() as sign_on:
                 await self._end(sign_on, launch)
                 again = replace(launch, ended=launch.ended + 1)
@@ -64,13 +66,15 @@ class ReturnFromKeycloak:
         raise _failed(Reason.SESSION_NOT_OURS, launch, status=409)
 
     async def _open_app(
-        self, installation: Installation, sign_on: SignOn | None, arrival: Arrival, launch: Launch
+        self, installation: Installation, session: Session, arrival: Arrival, launch: Launch
     ) -> Redirect:
         # The session may come from another app of the account, where this person still has a licence.
-        person = sign_on.person if sign_on else _proven_person(installation, launch)
+        person = session.sign_on.person if session.sign_on else _proven_person(installation, launch)
         await self.door.enter_person(installation, person, Stage.RETURN, launch.hint)
-        if sign_on:
-            await self.sign_ons.advance(sign_on.id, SignOnState.SEEN)
+        if session.sign_on:
+            await self.sign_ons.advance(session.sign_on.id, SignOnState.SEEN)
+        elif session.id:
+            await self.foreign_sessions.note(installation, launch, person, session.id)
         await self.failures.launch_arrived(installation.id)
         # Only now: a link that somebody sent must not decide where this browser resumes.
         last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), REMEMBERED_S)
@@ -100,7 +104,8 @@ class ReturnFromKeycloak:
         claims = await self._id_token(arrival, launch)
         sign_on_id = claims.get("talkdesk_sign_on")
         sign_on = await self.sign_ons.find(sign_on_id) if isinstance(sign_on_id, str) else None
-        return Session(claims["sub"], sign_on)
+        session_id = claims.get("sid")
+        return Session(claims["sub"], sign_on, session_id if isinstance(session_id, str) else None)
 
     async def _id_token(self, arrival: Arrival, launch: Launch) -> Json:
         try:

@@ -15,8 +15,10 @@ from broker.model.sign_on import SignOn, SignOnState
 from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, LogoutRecords, SignOns
 
-_AT_MOST = 200
+_AT_MOST = 50
 """Sign-ons that are read at a time: an account may have many."""
+_OF_LEASE = 3
+"""For this part of a lease pages are begun; then the task comes again, and goes on with what is left."""
 _AGAIN = timedelta(seconds=5)
 _SETTLED = timedelta(minutes=2)
 """After this long a sign-on can't become a session any more."""
@@ -39,34 +41,36 @@ class EndAccount:
         """
         number = await self.records.begin(_logout(installation), self.now())
         try:
-            is_settled, problem = await self._end(installation, number)
+            is_settled = await self._end(installation, number)
         except KeycloakError as error:
             await self.records.note_problem(number, str(error))
             raise
         if not is_settled:
             raise NotYet(_AGAIN, "sign-ons of a moment ago are ended once more")
+        problem = await self.end_sessions.problem_of(number)
         observe_completed(await self.records.mark_told(number, self.now(), problem), self.observer)
 
-    async def _end(self, installation: Installation, number: int) -> tuple[bool, str | None]:
-        """Page by page; those that Keycloak refuses must not keep it from hearing of the others. Whether all are settled, and the problem."""
-        last, refusal, problem, are_settled = None, None, None, True
+    async def _end(self, installation: Installation, number: int) -> bool:
+        """Page by page; those that Keycloak refuses must not keep it from hearing of the others. Whether all are settled."""
+        last, refusal, are_settled = None, None, True
+        until = self.now() + self.end_sessions.lease / _OF_LEASE
         while some := await self.sign_ons.of_account(
             installation.account, installation.changed_at, installation.id, _AT_MOST, last
         ):
             last = some[-1]
             are_settled = are_settled and all(map(self._is_settled, some))
             try:
-                found = await self.end_sessions.all(
-                    some, logout=number, ends_offline_access=True, is_settled=self._is_settled
-                )
-                problem = problem or found
+                await self.end_sessions.all(some, logout=number, ends_offline_access=True, is_settled=self._is_settled)
             except KeycloakError as error:
                 if error.status is None:
                     raise
                 refusal = refusal or error
+            if refusal is None and self.now() > until:
+                # Cut off, the last batch would be told once more, a lease later.
+                raise NotYet(timedelta(), "more sign-ons are left")
         if refusal is not None:
             raise refusal
-        return are_settled, problem
+        return are_settled
 
     def _is_settled(self, sign_on: SignOn) -> bool:
         """Whether it is a session by now or never will be: seen as one, or ended before by an earlier run of this."""

@@ -1,6 +1,7 @@
 """Ends Keycloak sessions by our own logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.5).
 
 One token by `sid` for each sign-on: Keycloak keeps the first `sid` of a session, so all of a person's have to be told.
+A session that is not ours (mode existing) knows no `sid` of ours: it is ended by Keycloak's own id of it, where the operator allows that.
 """
 
 import asyncio
@@ -18,7 +19,15 @@ from broker.issuer.logout_token import TYPE, logout_token_claims
 from broker.model.names import InstallationId, client_id_of, slug_of
 from broker.model.sign_on import SignOn
 from broker.observation import UNOBSERVED, Observer
-from broker.ports import Clock, IdentityProviders, Json, LogoutEndpoint, ProviderRecords, SignOns
+from broker.ports import (
+    Clock,
+    IdentityProviders,
+    Json,
+    LogoutEndpoint,
+    ProviderRecords,
+    RealmSessions,
+    SignOns,
+)
 
 log = structlog.get_logger()
 
@@ -40,6 +49,8 @@ class EndSessions:
     now: Clock
     lease: timedelta
     """How long Keycloak is waited for at most: whoever was killed meanwhile keeps others off that long, as with tasks."""
+    foreign: RealmSessions | None = None
+    """Ends sessions that are not ours; None where they are left alone."""
     observer: Observer = UNOBSERVED
 
     async def one(self, sign_on: SignOn) -> None:
@@ -48,7 +59,9 @@ class EndSessions:
 
     async def person(self, sign_on: SignOn) -> None:
         """End all sessions of the person whose sign-on it is. Raises KeycloakError."""
-        await self.all(await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user), is_alone=True)
+        every = await self.sign_ons.of_person(sign_on.person.account, sign_on.person.user)
+        # For the next launch in this browser: of the company's own sessions only a sign-out of the person's may end any.
+        await self.all([each for each in every if each.foreign_session is None], is_alone=True)
 
     async def all(
         self,
@@ -58,8 +71,8 @@ class EndSessions:
         ends_offline_access: bool = False,
         is_settled: Callable[[SignOn], bool] = lambda _: True,
         is_alone: bool = False,
-    ) -> str | None:
-        """End the sessions of these, and note that Keycloak was told of those that are settled; what Keycloak could not do, if anything.
+    ) -> None:
+        """End the sessions of these, and note that Keycloak was told of those that are settled.
 
         Their state is ENDED first, so that no code of theirs opens a session anew. Where Keycloak refuses some (their identity provider is
         disabled), the others are told all the same. Raises KeycloakError where it refused one, and at once where it does not answer.
@@ -70,8 +83,8 @@ class EndSessions:
         """
         refusal: KeycloakError | None = None
         are_taken = True
-        problem: str | None = None
-        for every in _batches(sign_ons):
+        left_alone = [each for each in sign_ons if each.foreign_session is not None and self.foreign is None]
+        for every in _batches([each for each in sign_ons if each.foreign_session is None or self.foreign]):
             taken = await self.sign_ons.take([sign_on.id for sign_on in every], logout, self.lease)
             batch = [sign_on for sign_on in every if is_alone or sign_on.id in taken]
             are_taken = are_taken and len(batch) == len(every)
@@ -85,15 +98,20 @@ class EndSessions:
                     refusal = refusal or result
                 elif isinstance(result, BaseException):
                     raise result
-                else:
-                    problem = problem or _PROBLEMS.get(result)
             if refusal is not None and refusal.status is None:
                 break
         if refusal is not None:
             raise refusal
         if not are_taken:
             raise NotYet(_WAIT, "another sign-out tells Keycloak of the same sessions")
-        return problem
+        # Nobody will be told of these, which `problem_of` says.
+        await self.sign_ons.end([sign_on.id for sign_on in left_alone], logout)
+        await self.sign_ons.mark_told([sign_on.id for sign_on in left_alone])
+
+    async def problem_of(self, logout: int) -> str | None:
+        """What could not be done for the sign-ons that a logout ended, if anything; whichever run of its task found it out."""
+        answers = await self.sign_ons.answers(logout)
+        return "; ".join(problem for status, problem in _PROBLEMS.items() if status in answers) or None
 
     async def _note(
         self, batch: Sequence[SignOn], results: Sequence[int | BaseException], is_settled: Callable[[SignOn], bool]
@@ -105,7 +123,9 @@ class EndSessions:
         for status, ids in answers.items():
             await self.sign_ons.note_answer(ids, status)
         told = [
-            each.id for each, result in zip(batch, results, strict=True) if isinstance(result, int) and is_settled(each)
+            each.id
+            for each, result in zip(batch, results, strict=True)
+            if isinstance(result, int) and (each.foreign_session is not None or is_settled(each))
         ]
         await self.sign_ons.mark_told(told)
 
@@ -115,6 +135,8 @@ class EndSessions:
         return _PROBLEMS.get(await self._post(claims, installation))
 
     async def _end(self, sign_on: SignOn, *, ends_offline_access: bool) -> int:
+        if self.foreign and sign_on.foreign_session is not None:
+            return await self.foreign.end(sign_on.foreign_session)
         claims = self._claims(sign_on.installation, sid=sign_on.sid, ends_offline_access=ends_offline_access)
         return await self._post(claims, sign_on.installation)
 
@@ -166,11 +188,12 @@ class EndSessions:
         raise KeycloakError("Keycloak did not take a logout token", status=status)
 
 
-_PROBLEMS: Mapping[int, str] = MappingProxyType(
+_PROBLEMS: Mapping[int | None, str] = MappingProxyType(
     {
         400: "the identity provider is gone from Keycloak: its sessions died with it, and no app was told",
         501: "Keycloak told an app nothing: its client has front-channel logout",
         504: "Keycloak could not tell an app, or was not heard by it: its own log says which",
+        None: "a session that Talkdesk did not begin may live on in Keycloak: END_FOREIGN_SESSIONS is off",
     }
 )
 """What answers mean after which nothing is left to be done."""

@@ -65,9 +65,9 @@ class SignOut:
         settled_before = self.now() - SETTLED
 
         def is_settled(sign_on: SignOn) -> bool:
-            return is_last or sign_on.created_at < settled_before
+            return is_last or sign_on.created_at < settled_before or sign_on.foreign_session is not None
 
-        problem = await self.end_sessions.all(
+        await self.end_sessions.all(
             sign_ons, logout=record, ends_offline_access=ends_offline_access, is_settled=is_settled
         )
         swept = await self._sweep(logout, user, sign_ons, ends_offline_access=ends_offline_access)
@@ -75,7 +75,7 @@ class SignOut:
             again = Task(TaskKind.SIGN_OUT, f"{number}#{round_number + 1}")
             await self.tasks.enqueue(again, ROUNDS[round_number])
         log.info("signed out", account=logout.account, user=user, sign_ons=len(sign_ons))
-        return problem or swept
+        return await self.end_sessions.problem_of(record) or swept
 
     async def _user(self, logout: LoggedOut) -> TalkdeskUserId | None:
         if await self.sign_ons.is_known(logout.account, logout.user):

@@ -20,6 +20,8 @@ class Launch:
     """On our clock."""
     proven: TalkdeskUserId | None = None
     """Who Talkdesk said is at this browser, for this launch: certain."""
+    proven_at: datetime | None = None
+    """On Talkdesk's clock: when it was asked."""
     realm_user: str | None = None
     """Id of the Keycloak user whom that person is (mode existing)."""
     proof: str | None = None
@@ -29,12 +31,15 @@ class Launch:
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
-        return {**asdict(self), "began_at": self.began_at.isoformat()}
+        proven_at = self.proven_at.isoformat() if self.proven_at else None
+        return {**asdict(self), "began_at": self.began_at.isoformat(), "proven_at": proven_at}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """From the database."""
-        return cls(**{**content, "began_at": datetime.fromisoformat(content["began_at"])})
+        began_at = datetime.fromisoformat(content["began_at"])
+        proven_at = datetime.fromisoformat(at) if (at := content.get("proven_at")) else None
+        return cls(**{**content, "began_at": began_at, "proven_at": proven_at})
 
 
 @dataclass(frozen=True)

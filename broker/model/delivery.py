@@ -62,6 +62,20 @@ class Delivery:
     """None once it has expired."""
 
 
+@dataclass(frozen=True)
+class Undelivered:
+    """Logout tokens that an app has not confirmed and never will, and that the operator was not told of yet."""
+
+    untold: int
+    latest: int
+    """Number of the last one."""
+    state: DeliveryState | None
+    """Of that one; None where its record is gone."""
+    answer: str | None
+    alerted_at: datetime | None
+    """When the operator was last told of some of this app."""
+
+
 def judge(status: int) -> DeliveryState:
     """What an app's answer means. A redirect is not followed, and may be a balancer's whim, so it is tried again."""
     if status in _CONFIRMING:

@@ -49,3 +49,5 @@ class SignOn:
     state: SignOnState
     alias: Alias
     """Identity provider that it went to."""
+    foreign_session: str | None = None
+    """Keycloak's id of a session that is not ours: the person was proven, and let in, but nobody signed on through us."""

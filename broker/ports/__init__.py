@@ -7,7 +7,7 @@ from broker.ports.basics import Clock, Json
 from broker.ports.events import Events, Receipt
 from broker.ports.installations import Accounts, Installations, ProviderRecords
 from broker.ports.keeping import IssuerKeys, Meta, Retention
-from broker.ports.keycloak import IdentityProviders, LaunchClient, LogoutEndpoint, RealmKeys, RealmUsers
+from broker.ports.keycloak import IdentityProviders, LaunchClient, LogoutEndpoint, RealmKeys, RealmSessions, RealmUsers
 from broker.ports.logouts import Asked, Deliveries, LogoutRecords, Logouts
 from broker.ports.one_time import OneTimeKind, OneTimeValues
 from broker.ports.others import AppLogoutUrl, Webhook
@@ -38,6 +38,7 @@ __all__ = [
     "OneTimeValues",
     "ProviderRecords",
     "RealmKeys",
+    "RealmSessions",
     "RealmUsers",
     "Receipt",
     "Retention",

@@ -65,6 +65,14 @@ class LogoutEndpoint(Protocol):
         ...
 
 
+class RealmSessions(Protocol):
+    """Sessions of a realm that somebody else owns."""
+
+    async def end(self, session: str) -> int:
+        """End it; HTTP status of Keycloak's answer, 404 where it is over. Raises KeycloakError."""
+        ...
+
+
 class RealmKeys(Protocol):
     """The realm's public keys: they sign Keycloak's client assertions and ID tokens."""
 

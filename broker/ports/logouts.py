@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from broker.model.delivery import Delivery, DeliveryState, ReceivedToken
+from broker.model.delivery import Delivery, DeliveryState, ReceivedToken, Undelivered
 from broker.model.facts import LoggedOut
 from broker.model.logout import Completed, Logout, LogoutCause
 
@@ -76,7 +76,18 @@ class Deliveries(Protocol):
         ...
 
     async def settle(self, number: int, state: DeliveryState, now: datetime, answer: str) -> Completed | None:
-        """No more tries. The logout that it belongs to, where that is complete by it; said again, nothing changes."""
+        """No more tries. The logout that it belongs to, where that is complete by it; said again, nothing changes.
+
+        One that was not confirmed asks for the task that tells the operator.
+        """
+        ...
+
+    async def undelivered(self, relay: str) -> Undelivered | None:
+        """What the operator was not told of yet; None where there is nothing."""
+        ...
+
+    async def mark_alerted(self, relay: str, told: Undelivered, now: datetime) -> None:
+        """The operator was told of these."""
         ...
 
     async def forget(self, received_before: datetime) -> int:

@@ -1,6 +1,6 @@
 """Ports of sign-ons, made and failed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,7 +13,10 @@ class SignOns(Protocol):
     """Sign-ons that we vouched for."""
 
     async def save(self, sign_on: SignOn) -> bool:
-        """Keep a new one for which a code is issued; False, and it is not kept, where the person was logged out at or after its begin."""
+        """Keep a new one for which a code is issued; False, and it is not kept, where the person was logged out at or after its begin.
+
+        Of one and the same session that is not ours, person and installation there is one at a time, begun when it was last seen.
+        """
         ...
 
     async def find(self, sign_on_id: str) -> SignOn | None:
@@ -63,7 +66,14 @@ class SignOns(Protocol):
         ...
 
     async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
-        """What Keycloak answered when it was told that these have ended; None where it did not. Somebody else may tell it now."""
+        """What Keycloak answered when it was told that these have ended; None where it did not. Somebody else may tell it now.
+
+        That an app was not told (501, 504) it says once: told again it finds nothing, and the first answer stays.
+        """
+        ...
+
+    async def answers(self, logout: int) -> Collection[int | None]:
+        """What Keycloak answered for those that this logout ended; None where it was not told of one, and never will be."""
         ...
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ import re
 
 _ADMIN = re.compile(r"/admin/realms/[^/]+/identity-provider/instances(?:/[^/]+)?(?P<mappers>/mappers(?:/[^/]+)?)?")
 _USERS = re.compile(r"/admin/realms/[^/]+/users(?:/[^/]+(?P<links>/federated-identity))?$")
+_SESSIONS = re.compile(r"/admin/realms/[^/]+/sessions/[^/]+$")
 _ENDPOINTS = {
     "/protocol/openid-connect/token": "token",
     "/protocol/openid-connect/certs": "realm keys",
@@ -19,6 +20,8 @@ def operation_of(method: str, path: str) -> str:
             return name
     if method == "GET" and (users := _USERS.search(path)):
         return "read links" if users["links"] else "find users"
+    if method == "DELETE" and _SESSIONS.search(path):
+        return "end session"
     admin = _ADMIN.search(path)
     if admin is None or method not in _VERBS:
         return "other"

@@ -113,6 +113,7 @@ class Settings(EventSettings):
     keycloak_launch_client_id: str = "talkdesk-launch"
     keycloak_launch_client_secret: SecretStr
     users: Literal["own", "existing"] = "own"
+    end_foreign_sessions: bool = False
     alert_url: SecretStr | None = None
     alert_after: int = Field(5, ge=1, le=1000)
     longest_session_hours: int = Field(720, ge=1)
@@ -161,6 +162,10 @@ class Settings(EventSettings):
             (
                 self.users == "existing" and self.accounts != "listed",
                 "ACCOUNTS: must be listed where USERS is existing",
+            ),
+            (
+                self.end_foreign_sessions and self.users != "existing",
+                "END_FOREIGN_SESSIONS: only where USERS is existing: else every session is the broker's",
             ),
         )
         if wrong := [sentence for is_wrong, sentence in problems if is_wrong]:

@@ -207,6 +207,7 @@ sign_on = Table(
     Column("telling_until", BigInteger),  # somebody tells Keycloak of it just now
     Column("keycloak_session", Text),  # Keycloak's own ids, by which its logout tokens name them; NULL until seen
     Column("keycloak_user", Text),
+    Column("foreign_session", Text),  # Keycloak's id of a session that is not ours, in which the person was proven
     Index(None, "account_id", "user_id", "begun_at"),
     Index(None, "account_id", "email", "begun_at"),
     Index(None, "account_id", "is_told", "begun_at"),
@@ -260,6 +261,17 @@ delivery = Table(
     Index(None, "logout", "state"),
     Index(None, "received_at"),
     sqlite_autoincrement=True,
+)
+
+undelivered = Table(
+    "undelivered",
+    metadata,
+    Column("relay", Text, primary_key=True),
+    Column(
+        "untold", Integer, nullable=False
+    ),  # logout tokens that were not delivered and that the operator was not told of
+    Column("latest", _Number, nullable=False),  # of them; a delivery, which is deleted after a while
+    Column("alerted_at", Instant),
 )
 
 account = Table(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, select, update
 
-from broker.model.delivery import Delivery, DeliveryState, ReceivedToken
+from broker.model.delivery import Delivery, DeliveryState, ReceivedToken, Undelivered
 from broker.model.logout import Completed
 from broker.model.task import Task, TaskKind
 from broker.ports import OneTimeKind
@@ -21,6 +21,7 @@ from broker.storage.sealing import Sealer
 from broker.storage.sql_logout_records import complete
 from broker.storage.sql_one_time import digest_of, opened, sealed_row
 from broker.storage.sql_tasks import enqueue_in_time
+from broker.storage.sql_undelivered import count_undelivered, find_undelivered, mark_alerted
 
 _KEY = ("relay", "jti")
 _OPEN = DeliveryState.OPEN.value
@@ -95,14 +96,26 @@ class SqlDeliveries:
             update(table)
             .where(table.c.number == number, table.c.state == _OPEN)
             .values(state=state.value, settled_at=now, attempts=table.c.attempts + 1, answer=answer)
-            .returning(table.c.logout)
+            .returning(table.c.logout, table.c.relay)
         )
 
         def work(connection: Connection) -> Completed | None:
-            logout = connection.scalar(end)
-            return None if logout is None else complete(connection, logout, now)
+            settled = connection.execute(end).first()
+            if settled is None:
+                return None
+            if state is not DeliveryState.CONFIRMED:
+                count_undelivered(connection, settled.relay, number)
+            return None if settled.logout is None else complete(connection, settled.logout, now)
 
         return await self._database.write(work)
+
+    async def undelivered(self, relay: str) -> Undelivered | None:
+        """As the port says."""
+        return await self._database.read(lambda connection: find_undelivered(connection, relay))
+
+    async def mark_alerted(self, relay: str, told: Undelivered, now: datetime) -> None:
+        """As the port says."""
+        await self._database.write(lambda connection: mark_alerted(connection, relay, told, now))
 
     async def forget(self, received_before: datetime) -> int:
         """As the port says."""
@@ -139,10 +152,12 @@ def _values(received: ReceivedToken) -> dict[str, Any]:
 
 _seen = sign_on.alias()
 _same_person = and_(_seen.c.account_id == sign_on.c.account_id, _seen.c.user_id == sign_on.c.user_id)
+_IS_LEFT_ALONE = and_(sign_on.c.foreign_session.is_not(None), sign_on.c.is_told, sign_on.c.told_status.is_(None))
+"""A session that is not ours, which went on after the sign-out: its end, some day, is of no sign-out of ours."""
 # Made once: this is asked while Keycloak waits.
 _BY_SESSION = (
     select(sign_on.c.ended_by)
-    .where(sign_on.c.keycloak_session == bindparam("session"))
+    .where(sign_on.c.keycloak_session == bindparam("session"), ~_IS_LEFT_ALONE)
     .order_by(sign_on.c.ended_at.desc().nulls_last())
     .limit(1)
 )

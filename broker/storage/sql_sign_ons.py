@@ -4,7 +4,7 @@ Keeping a sign-on and keeping a `user.logout` of the same person never overlap (
 refused by the logout or found by the task that follows from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from broker.storage.schema import sign_on as table
 from broker.storage.schema import user_logout as logout
 
 _ORDER = tuple(SignOnState)
+_IS_SAID_ONCE = or_(table.c.told_status == 501, table.c.told_status == 504)
 
 
 class SqlSignOns:
@@ -49,7 +50,8 @@ class SqlSignOns:
             hold(connection, *person_names(person.account, person.user, person.email))
             if connection.scalar(select(exists().where(*_ends(sign_on)))):
                 return False
-            connection.execute(insert(table), _values(sign_on))
+            if sign_on.foreign_session is None or not _is_seen_again(connection, sign_on):
+                connection.execute(insert(table), _values(sign_on))
             return True
 
         return await self._database.write(work)
@@ -127,8 +129,18 @@ class SqlSignOns:
 
     async def note_answer(self, sign_on_ids: Sequence[str], status: int | None) -> None:
         """As the port says."""
-        answer = {} if status is None else {"told_at": db_now_ms(), "told_status": status}
-        await self._change(sign_on_ids, telling_until=None, **answer)
+        if status is None:
+            await self._change(sign_on_ids, telling_until=None)
+            return
+        lasting = case((_IS_SAID_ONCE, table.c.told_status), else_=status)
+        await self._change(sign_on_ids, telling_until=None, told_at=db_now_ms(), told_status=lasting)
+
+    async def answers(self, logout: int) -> Collection[int | None]:
+        """As the port says."""
+        is_left_alone = and_(table.c.foreign_session.is_not(None), table.c.is_told)
+        is_answered = or_(table.c.told_status.is_not(None), is_left_alone)
+        query = select(table.c.told_status).where(table.c.ended_by == logout, is_answered).distinct()
+        return await self._database.read(lambda connection: set(connection.scalars(query)))
 
     async def mark_told(self, sign_on_ids: Sequence[str]) -> None:
         """As the port says."""
@@ -197,6 +209,19 @@ def _ends(sign_on: SignOn) -> Sequence[ColumnElement[bool]]:
     return logout.c.account_id == person.account, logout.c.created_at >= sign_on.begun_at, or_(by_user, by_email)
 
 
+def _is_seen_again(connection: Connection, sign_on: SignOn) -> bool:
+    """Whether the same person is known to be in the same foreign session, in which the begin is now this one's."""
+    is_same = (
+        table.c.keycloak_session == sign_on.foreign_session,
+        table.c.foreign_session.is_not(None),
+        table.c.installation_id == sign_on.installation,
+        *_is_person(sign_on.person.account, sign_on.person.user),
+        table.c.state != SignOnState.ENDED.value,
+    )
+    again = {name: value for name, value in _values(sign_on).items() if name in ("begun_at", "asked_at", "created_at")}
+    return connection.execute(update(table).where(*is_same).values(again)).rowcount > 0
+
+
 def _values(sign_on: SignOn) -> dict[str, Any]:
     return {
         "id": sign_on.id,
@@ -212,6 +237,8 @@ def _values(sign_on: SignOn) -> dict[str, Any]:
         "state": sign_on.state.value,
         "alias": sign_on.alias,
         "is_told": False,
+        "keycloak_session": sign_on.foreign_session,
+        "foreign_session": sign_on.foreign_session,
     }
 
 
@@ -227,4 +254,5 @@ def _sign_on_of(row: Row[Any]) -> SignOn:
         created_at=row.created_at,
         state=SignOnState(row.state),
         alias=Alias(row.alias),
+        foreign_session=row.foreign_session,
     )

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -20,6 +20,9 @@ from broker.converge.merge import writable
 from demo.app import DownstreamApp
 from demo.http_client import http_client
 from demo.keycloak_admin import KeycloakAdmin
+
+if TYPE_CHECKING:
+    from local_server import LocalServer
 
 REPOSITORY = Path(__file__).parent.parent.parent
 REALM_FILE = REPOSITORY / "realm-config" / "talkdesk-realm.json"
@@ -121,19 +124,29 @@ def running_keycloak() -> Iterator[RunningKeycloak]:
     if url := os.environ.get("TEST_KEYCLOAK_URL"):
         yield _given(url.rstrip("/"))
         return
+    with local_server() as server:
+        yield known_of(server)
+
+
+def local_server(**given: Any) -> "LocalServer":
+    """A server of our own, not started yet; takes what `LocalServer` takes."""
     folder = str(REPOSITORY / "keycloak")
     if folder not in sys.path:
         sys.path.append(folder)
     from local_server import LocalServer
 
-    with LocalServer(broker_url=BROKER_URL) as server:
-        yield RunningKeycloak(
-            url=server.url,
-            admin_username=server.admin_username,
-            admin_password=server.admin_password,
-            broker_secret=server.broker_secret,
-            launch_secret=server.launch_secret,
-        )
+    return LocalServer(broker_url=BROKER_URL, **given)
+
+
+def known_of(server: "LocalServer") -> RunningKeycloak:
+    """A server that was started, as tests know it."""
+    return RunningKeycloak(
+        url=server.url,
+        admin_username=server.admin_username,
+        admin_password=server.admin_password,
+        broker_secret=server.broker_secret,
+        launch_secret=server.launch_secret,
+    )
 
 
 def _given(url: str) -> RunningKeycloak:

@@ -4,6 +4,7 @@ from demo.talkdesk import ACME, ANA, BRUNO
 from tests.scenarios.test_other_people import (
     AUTH,
     test_a_callback_that_comes_late_does_not_pass_for_the_next_persons_launch,
+    test_a_link_with_the_victims_own_installation_ends_nothing_before_the_proof,
     test_a_proof_works_for_its_own_launch_only,
     test_an_account_that_was_taken_off_the_list_is_out_of_every_way_in,
     test_who_signs_out_on_the_way_is_not_signed_on,
@@ -12,6 +13,7 @@ from tests.world import World, users_of
 
 __all__ = [
     "test_a_callback_that_comes_late_does_not_pass_for_the_next_persons_launch",
+    "test_a_link_with_the_victims_own_installation_ends_nothing_before_the_proof",
     "test_a_proof_works_for_its_own_launch_only",
     "test_an_account_that_was_taken_off_the_list_is_out_of_every_way_in",
     "test_who_signs_out_on_the_way_is_not_signed_on",

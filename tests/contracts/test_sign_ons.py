@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -246,3 +246,34 @@ async def test_one_sign_out_at_a_time_tells_keycloak(stores: Stores, other_store
     await stores.sign_ons.note_answer([second.id], None)
     assert sorted(await other_stores.sign_ons.take(both, 8, timedelta(0))) == sorted(both)
     assert sorted(await stores.sign_ons.take(both, 9, minute)) == sorted(both), "whoever took them did not come back"
+
+
+async def test_a_person_in_one_foreign_session_is_kept_once(stores: Stores) -> None:
+    """Seen there again, only the begin moves on; once that has ended, and for somebody else, it is another one."""
+
+    def seen(begun_at: datetime, user: TalkdeskUserId = USER) -> SignOn:
+        return replace(sign_on(begun_at, user), state=SignOnState.SEEN, foreign_session="company-session")
+
+    first = seen(at(0))
+    for each in (first, seen(at(5)), seen(at(1), TalkdeskUserId("user2"))):
+        assert await stores.sign_ons.save(each)
+    [known] = await stores.sign_ons.of_person(ACCOUNT, USER)
+    assert (known.id, known.begun_at, known.foreign_session) == (first.id, at(5), "company-session")
+    await stores.sign_ons.end([first.id])
+    await stores.sign_ons.save(seen(at(9)))
+    assert [each.begun_at for each in await stores.sign_ons.of_person(ACCOUNT, USER)] == [at(5), at(9)]
+
+
+async def test_the_answers_of_a_sign_out_are_remembered(stores: Stores) -> None:
+    """That an app was not told is said once, and stays; of a session that was left alone nobody is told."""
+    ours, others = sign_on(), sign_on()
+    foreign = replace(sign_on(), state=SignOnState.SEEN, foreign_session="company-session")
+    await save(stores, ours, others, foreign)
+    await stores.sign_ons.end([ours.id, foreign.id], 7)
+    assert await stores.sign_ons.answers(7) == set()
+    for status in (500, 504, 200):
+        await stores.sign_ons.note_answer([ours.id], status)
+    await stores.sign_ons.note_answer([others.id], 400)
+    assert await stores.sign_ons.answers(7) == {504}
+    await stores.sign_ons.mark_told([ours.id, foreign.id])
+    assert await stores.sign_ons.answers(7) == {504, None}

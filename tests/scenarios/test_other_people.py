@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 
@@ -57,6 +58,25 @@ async def test_a_proof_works_for_its_own_launch_only(world: World) -> None:
     world.talkdesk.sign_in(browser, BRUNO)
     await at_the_app_with_a_hint(world, browser, world.wallboard, await world.alias(installation))
     assert users_of(world.wallboard) == [BRUNO.id]
+
+
+@pytest.mark.parametrize("hint", [BRUNO.id, "", "nobody"])
+async def test_a_link_with_the_victims_own_installation_ends_nothing_before_the_proof(world: World, hint: str) -> None:
+    """An attacker's page opens it in Ana's browser, for Bruno or for whom it likes: until Talkdesk has spoken her session lives, everywhere."""
+    installation = await world.install(ACME)
+    browser = world.browser(ANA)
+    await world.launch(browser, installation, ANA)
+    session = world.wallboard.signed_in[0].sid
+    query = urlencode({"talkdesk_installation_id": installation.id, "talkdesk_user_id": hint})
+    link = f"{world.broker.url}/talkdesk/launch?{query}"
+    before = await browser.open(link, on="https://attacker.example", stop_before=CALLBACK)
+    assert before.url.startswith(f"{world.broker.url}{CALLBACK}"), "Talkdesk is asked who is there"
+    await world.open_app(browser, world.notes)
+    assert [each.sid for each in (*world.wallboard.signed_in, *world.notes.signed_in)] == [session, session]
+    world.talkdesk.refuse_next_authorization()
+    page = await browser.open(link, on="https://attacker.example")
+    assert page.status == 403
+    assert [each.sid for each in (*world.wallboard.signed_in, *world.notes.signed_in)] == [session, session]
 
 
 async def test_who_signs_out_on_the_way_is_not_signed_on(world: World) -> None:

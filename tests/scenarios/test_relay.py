@@ -57,14 +57,14 @@ async def sign_on_to_both(world: World) -> Installation:
     return wallboard
 
 
-async def settled(world: World, state: str) -> LogoutRow:
+async def settled(world: World, state: str, seconds: float = 30) -> LogoutRow:
     """The sign-out that ended somebody, once it is in this state. Talkdesk tells each installation, and one of them is the first."""
     records = Records(world)
 
     async def is_so() -> bool:
         return [each.state for each in await records.logouts() if each.sign_ons] == [state]
 
-    await eventually(is_so, what=f"the sign-out is {state}")
+    await eventually(is_so, what=f"the sign-out is {state}", seconds=seconds)
     [row] = [each for each in await records.logouts() if each.sign_ons]
     return row
 

@@ -43,14 +43,12 @@ def write_config(folder: Path, front: AppFront) -> Path:
 
 
 @asynccontextmanager
-async def broker_process(
-    folder: Path, port: int, keycloak: KeycloakImitation
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def broker_process(folder: Path, port: int, keycloak_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """`broker serve` on this data; killed at the end, if it lives."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BROKER_")}
     environment |= {
         "BROKER_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "BROKER_KEYCLOAK_URL": keycloak.url,
+        "BROKER_KEYCLOAK_URL": keycloak_url,
         "BROKER_KEYCLOAK_CLIENT_SECRET": "secret-of-broker",
         "BROKER_KEYCLOAK_LAUNCH_CLIENT_SECRET": "secret-of-launch",
         "BROKER_CONFIG_FILE": str(folder / "config.toml"),
@@ -98,7 +96,7 @@ async def test_a_token_is_delivered_though_the_broker_was_killed_over_it(
     port = reserved.port
     await reserved.stop()
     front.will(Fault.HANG)
-    async with broker_process(tmp_path, port, keycloak) as process, httpx.AsyncClient() as client:
+    async with broker_process(tmp_path, port, keycloak.url) as process, httpx.AsyncClient() as client:
         posting = asyncio.create_task(
             client.post(f"http://127.0.0.1:{port}/relay/wallboard", data={"logout_token": token}, timeout=30)
         )
@@ -109,7 +107,7 @@ async def test_a_token_is_delivered_though_the_broker_was_killed_over_it(
     killed = await only_delivery(tmp_path)
     assert (killed.state, killed.attempts) == ("open", 0)
     front.will(200)
-    async with broker_process(tmp_path, port, keycloak):
+    async with broker_process(tmp_path, port, keycloak.url):
         await eventually(lambda: front.tokens == [token], what="the app is told")
         await eventually(lambda: is_confirmed(tmp_path), what="it is on record")
     assert (await only_delivery(tmp_path)).attempts == 1

@@ -2,17 +2,21 @@
 
 import base64
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from broker.listing import LogoutRow, SignOnFilter, SignOnRow
 from broker.model.names import AccountId, TalkdeskUserId
 from broker.storage.database import open_database
 from broker.storage.sql_logout_lists import SqlSignOnList
+from demo.browser import Browser
 from demo.talkdesk import ACME, ANA, BRUNO, Installation
 from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.test_metrics import run_command
@@ -24,7 +28,7 @@ from tests.world import OpenWorld, World, users_of
 pytestmark = pytest.mark.thorough
 
 AUTH = "/protocol/openid-connect/auth"
-FIRST_LOGIN = "/realms/talkdesk/login-actions/first-broker-login"
+FIRST_LOGIN = "/login-actions/first-broker-login"
 
 
 @pytest.fixture
@@ -99,22 +103,76 @@ async def test_keycloak_being_down_is_on_record_and_the_sign_out_comes_after_it(
     assert (row.problem, row.confirmed) == (None, 1)
 
 
-async def test_a_session_that_is_born_after_the_logout_token_ends_with_the_next_round(
-    relayed: World, keycloak: KeycloakImitation
-) -> None:
-    """The code was redeemed, the event came, and only then Keycloak made the session: five seconds later it is over."""
+async def at_the_app_until(world: World, installation: Installation, path: str) -> tuple[Browser, str]:
+    """Ana's first sign-on, begun at the app; the browser stands still before this path, and the address where it goes on."""
+    browser = world.browser(ANA)
+    realm = urlsplit(world.realm.realm_url).path
+    auth = await browser.open(world.wallboard.start_url, stop_before=f"{realm}{AUTH}")
+    hinted = f"{auth.url}&kc_idp_hint={await world.alias(installation)}"
+    stopped = await browser.open(hinted, stop_before=f"{realm}{path}")
+    assert stopped.status == 0, stopped.text
+    return browser, stopped.url
+
+
+async def test_an_event_between_a_code_and_its_redemption_ends_the_sign_on(relayed: World) -> None:
+    """Keycloak is refused the ID token: nobody is in, and the next launch works."""
     installation = await relayed.install(ACME)
-    browser = relayed.browser(ANA)
-    auth = await browser.open(relayed.wallboard.start_url, stop_before=f"{urlsplit(keycloak.realm_url).path}{AUTH}")
-    keycloak.fail(FIRST_LOGIN, 503)
-    stopped = await browser.open(f"{auth.url}&kc_idp_hint={await relayed.alias(installation)}")
-    assert (stopped.status, [each.state for each in await sign_ons(relayed)]) == (503, ["redeemed"])
+    browser, url = await at_the_app_until(
+        relayed, installation, f"/broker/{await relayed.alias(installation)}/endpoint"
+    )
+    assert [each.state for each in await sign_ons(relayed)] == ["code issued"]
     await relayed.talkdesk.user_logout(ANA)
     await eventually(lambda: no_task_is_due(relayed), what="the first round is over")
-    await browser.open(stopped.url)
+    page = await browser.open(url)
+    assert page.status >= 400
+    assert page.url.startswith(relayed.realm.realm_url)
+    assert not relayed.wallboard.signed_in
+    await relayed.another_second()
+    relayed.talkdesk.sign_in(browser, ANA)
+    await relayed.launch(browser, installation, ANA)
+    assert users_of(relayed.wallboard) == [ANA.id]
+
+
+@pytest.mark.thorough
+async def test_a_session_that_is_born_after_the_logout_token_ends_with_the_next_round(relayed: World) -> None:
+    """The code was redeemed, the event came, and only then Keycloak made the session: five seconds later it is over."""
+    installation = await relayed.install(ACME)
+    browser, url = await at_the_app_until(relayed, installation, FIRST_LOGIN)
+    assert [each.state for each in await sign_ons(relayed)] == ["redeemed"]
+    await relayed.talkdesk.user_logout(ANA)
+    await eventually(lambda: no_task_is_due(relayed), what="the first round is over")
+    await browser.open(url)
     assert users_of(relayed.wallboard) == [ANA.id], "the session that nobody was told of"
     await relayed.signed_out(relayed.wallboard)
-    await eventually(lambda: not keycloak.sessions(), what="the session is over")
+    assert len(relayed.fronts["wallboard"].tokens) == 1
+
+
+@pytest.mark.thorough
+async def test_an_issuer_key_that_was_lost_and_made_anew_ends_sessions_of_before(relayed: World) -> None:
+    """Keycloak has never seen it, and fetches it for the logout token."""
+    await signed_on_alone(relayed)
+    async with httpx.AsyncClient(base_url=relayed.broker.listens_at) as client:
+        before = (await client.get("/oidc/jwks")).json()
+        await relayed.broker.stop()
+        with closing(sqlite3.connect(relayed.broker.folder / "broker.sqlite3")) as connection, connection:
+            connection.execute("DELETE FROM issuer_key")
+        await relayed.broker.start()
+        assert (await client.get("/oidc/jwks")).json()["keys"][0]["kid"] != before["keys"][0]["kid"]
+    await relayed.talkdesk.user_logout(ANA)
+    row = await settled(relayed, "done", seconds=60)
+    assert (row.problem, row.confirmed) == (None, 1)
+    assert not relayed.wallboard.signed_in
+
+
+async def test_an_app_without_a_relay_that_keycloak_could_not_tell_is_on_record(relayed: World) -> None:
+    """Keycloak says 504 once; a repeat would tell nobody anything."""
+    await relayed.realm.register_app(relayed.wallboard, "http://127.0.0.1:9/backchannel-logout")
+    await signed_on_alone(relayed)
+    await relayed.talkdesk.user_logout(ANA)
+    row = await settled(relayed, "done")
+    assert "could not tell an app" in (row.problem or "")
+    assert [each.told_status for each in await sign_ons(relayed)] == [504]
+    assert users_of(relayed.wallboard) == [ANA.id]
 
 
 async def test_late_repeated_and_swapped_events_end_what_was_before_them(relayed: World) -> None:

@@ -1,7 +1,8 @@
 """Everybody of an account is signed out, also where Keycloak stumbles over some."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ class Keycloak:
     def __init__(self) -> None:
         self.told: list[Json] = []
         self.answers: dict[str, int | None] = {}
+        self.answered: Callable[[], None] = lambda: None
 
     async def post(self, logout_token: str) -> int:
         told: Json = json.loads(jws.extract_compact(logout_token.encode()).payload)
@@ -42,6 +44,7 @@ class Keycloak:
         status = self.answers.get(told["iss"].rpartition("/")[2], 200)
         if status is None:
             raise KeycloakError("no answer")
+        self.answered()
         return status
 
     @property
@@ -91,11 +94,16 @@ class Closing:
         assert found is not None
         return found
 
+    async def records(self) -> list[LogoutRow]:
+        """What is on record."""
+        database = open_database(f"sqlite:///{self._folder / 'broker.sqlite3'}")
+        rows = (await SqlLogoutList(database).page(LogoutFilter(), 10)).rows
+        await database.close()
+        return [*rows]
+
     async def record(self) -> LogoutRow:
         """What is on record of it."""
-        database = open_database(f"sqlite:///{self._folder / 'broker.sqlite3'}")
-        [row] = (await SqlLogoutList(database).page(LogoutFilter(), 10)).rows
-        await database.close()
+        [row] = await self.records()
         return row
 
 
@@ -134,6 +142,26 @@ async def test_a_keycloak_that_does_not_answer_is_not_asked_for_each_of_them(clo
     with pytest.raises(KeycloakError):
         await closing.end(await closing.installation())
     assert len(closing.keycloak.told) == 10
+
+
+async def test_a_slow_keycloak_is_told_of_everybody_once_in_several_runs(closing: Closing) -> None:
+    """Each ends before its lease does, and the record keeps what an earlier one found out."""
+    for _ in range(120):
+        await closing.sign_on(InstallationId("i1"), SignOnState.SEEN)
+
+    def half_a_second_later() -> None:
+        closing.now += timedelta(seconds=0.5)
+
+    closing.keycloak.answered = half_a_second_later
+    closing.keycloak.answers["i1"] = 504
+    runs = 0
+    while (await closing.records()) == [] or (await closing.record()).state == "open":
+        runs += 1
+        with contextlib.suppress(NotYet):
+            await closing.end(await closing.installation())
+        closing.keycloak.answers["i1"] = 200
+    assert (runs, len(closing.keycloak.sids), len(set(closing.keycloak.sids))) == (3, 120, 120)
+    assert "could not tell an app" in ((await closing.record()).problem or "")
 
 
 async def test_a_code_that_was_redeemed_just_now_is_ended_once_more(closing: Closing) -> None:

@@ -129,6 +129,7 @@ def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         ({"ALERT_URL": "chat.example"}, "BROKER_ALERT_URL"),
         ({"ALERT_AFTER": "0"}, "BROKER_ALERT_AFTER"),
         ({"USERS": "existing", "ACCOUNTS": "listed"}, "BROKER_CONFIG_FILE"),
+        ({"END_FOREIGN_SESSIONS": "1"}, "BROKER_END_FOREIGN_SESSIONS"),
     ],
 )
 def test_what_does_not_fit_together_is_named(

@@ -66,6 +66,23 @@ class RealCompany(RunningKeycloak):
         """As the port says."""
         return [user["username"] for user in await self._get("users?max=1000")]
 
+    async def let_the_broker_end_sessions(self) -> None:
+        """As the port says."""
+        await self._switch_role("POST")
+
+    async def take_the_role_back(self) -> None:
+        """The service account may no longer end sessions; nothing changes where it may not."""
+        await self._switch_role("DELETE")
+
+    async def _switch_role(self, method: str) -> None:
+        async with self.admin() as admin:
+            (realm_management,) = await self._get("clients?clientId=realm-management")
+            (broker,) = await self._get("clients?clientId=talkdesk-broker")
+            account = await self._get(f"clients/{broker['id']}/service-account-user")
+            role = await self._get(f"clients/{realm_management['id']}/roles/manage-users")
+            path = f"users/{account['id']}/role-mappings/clients/{realm_management['id']}"
+            (await admin.request(method, path, json=[role])).raise_for_status()
+
     async def disable(self, user_id: str) -> None:
         """As the port says."""
         async with self.admin() as admin:
@@ -108,6 +125,7 @@ async def company(new_company: RealCompany) -> AsyncIterator[RealCompany]:
     async with new_company.admin() as admin:
         for user in (await admin.get("users?max=1000")).raise_for_status().json():
             (await admin.delete(f"users/{user['id']}")).raise_for_status()
+    await new_company.take_the_role_back()
     await new_company.change(**{name: realm_with_values(REALM_FILE).get(name, False) for name in FLAGS})
 
 

@@ -14,7 +14,7 @@ from demo.server import HttpServer
 from tests.fakes.keycloak.admin import ROLE, AdminEndpoints
 from tests.fakes.keycloak.browser import BrowserEndpoints
 from tests.fakes.keycloak.inspection import InspectionEndpoints
-from tests.fakes.keycloak.logout import LogoutEndpoints
+from tests.fakes.keycloak.logout import SESSIONS_ROLE, LogoutEndpoints
 from tests.fakes.keycloak.model import (
     BROKER_CLIENT,
     LAUNCH_CLIENT,
@@ -124,6 +124,10 @@ class KeycloakImitation:
         self._realm.only_links = True
         self._realm.clients[BROKER_CLIENT].roles = (ROLE, USERS_ROLE)
 
+    def let_the_broker_end_sessions(self) -> None:
+        """Its service account has the role for it, too."""
+        self._realm.clients[BROKER_CLIENT].roles += (SESSIONS_ROLE,)
+
     def add_user(self, username: str, email: str | None = None) -> User:
         """A user of the realm's own, with no link."""
         user = User(username, email)
@@ -188,15 +192,17 @@ class KeycloakImitation:
 
     def _build(self) -> Wire:
         upstream = Upstream(self._realm, self._outgoing)
+        logout = LogoutEndpoints(self._realm, upstream, self._outgoing)
+        inspection = InspectionEndpoints(self._realm, self._outgoing)
         realm_routes = [
             *BrowserEndpoints(self._realm, upstream).routes(),
             *TokenEndpoints(self._realm).routes(),
-            *LogoutEndpoints(self._realm, upstream, self._outgoing).routes(),
+            *logout.routes(),
         ]
-        inspection = InspectionEndpoints(self._realm, self._outgoing)
         admin_routes = [
             *AdminEndpoints(self._realm).routes(),
             *UserEndpoints(self._realm).routes(),
+            *logout.admin_routes(),
             *inspection.of_realm(),
         ]
         return Wire(

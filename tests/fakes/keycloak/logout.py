@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.fakes.keycloak.admin import refusal
 from tests.fakes.keycloak.model import Client, Json, Provider, Session
 from tests.fakes.keycloak.pages import IDENTITY_COOKIE, page, set_cookie
 from tests.fakes.keycloak.realm import Realm
@@ -18,6 +19,7 @@ from tests.fakes.keycloak.upstream import Upstream, UpstreamRefused, has_audienc
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_LIFETIME_S = 120
+SESSIONS_ROLE = "manage-users"
 
 
 class LogoutEndpoints:
@@ -33,6 +35,19 @@ class LogoutEndpoints:
             Route("/protocol/openid-connect/logout", self.by_client),
             Route("/protocol/openid-connect/logout/backchannel-logout", self.by_provider, methods=["POST"]),
         ]
+
+    def admin_routes(self) -> list[Route]:
+        return [Route("/sessions/{id}", self.by_administrator, methods=["DELETE"])]
+
+    async def by_administrator(self, request: Request) -> Response:
+        """One session, by its id, with the role `manage-users`; whether an app could be told does not show."""
+        if refused := refusal(self._realm, request, SESSIONS_ROLE):
+            return refused
+        session = self._realm.sessions.get(request.path_params["id"])
+        if session is None:
+            return JSONResponse({"error": "Sesssion not found"}, 404)
+        await self._end([session])
+        return Response(status_code=204)
 
     async def by_client(self, request: Request) -> Response:
         """RP-initiated: at once with the hint of a live session, else a page that asks."""

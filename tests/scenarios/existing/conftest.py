@@ -39,6 +39,10 @@ class ImitatedCompany(ImitatedRealm):
         """As the port says."""
         return [user.username for user in self.keycloak.users()]
 
+    async def let_the_broker_end_sessions(self) -> None:
+        """As the port says."""
+        self.keycloak.let_the_broker_end_sessions()
+
     async def disable(self, user_id: str) -> None:
         """As the port says."""
         self._user(user_id).is_enabled = False
