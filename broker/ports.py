@@ -20,6 +20,7 @@ from broker.model.identity_provider import ProviderRecord
 from broker.model.installation import Installation
 from broker.model.logout import Completed, Logout, LogoutCause
 from broker.model.names import AccountId, Alias, AppId, InstallationId, Slug, TalkdeskUserId
+from broker.model.realm_setup import Change, FoundRealm, RealmSetup
 from broker.model.realm_user import MatchRule, RealmUser
 from broker.model.sign_on import SignOn, SignOnState
 from broker.model.task import Claim, Task, TaskKind
@@ -547,6 +548,18 @@ class RealmUsers(Protocol):
 
     async def links(self, user_id: str) -> Mapping[Alias, str]:
         """Identity providers that sign this user on, with the `sub` there."""
+        ...
+
+
+class RealmAdministration(Protocol):
+    """The realm itself, for who may administer it. All raise KeycloakError."""
+
+    async def read(self, wanted: RealmSetup, *, looks_at_every_client: bool) -> FoundRealm:
+        """What there is of what is wanted. `looks_at_every_client`: for flows of its own, too."""
+        ...
+
+    async def write(self, change: Change) -> None:
+        """Make one change; what is not in it stays."""
         ...
 
 

@@ -6,6 +6,7 @@ Owns: their names, defaults and checks; every wrong one is reported, by name, in
 import ipaddress
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from broker.model.names import AccountId, AppId
 from broker.model.realm_user import MatchRule
 
 PREFIX = "BROKER_"
+
+ADMIN_VARIABLES = ("ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_PASSWORD_FILE", "ADMIN_REALM")
+"""Of an administrator's account, for the commands that need one; no setting, and the service does not start with them."""
 
 DOCUMENTED_GATEWAYS = (
     "api.talkdeskapp.com",
@@ -260,6 +264,12 @@ def load() -> tuple[Settings, ConfigFile]:
     return settings, _load_config(settings)
 
 
+def load_for_administrator() -> tuple[Settings, ConfigFile]:
+    """As `load`, where an administrator's account may be in the environment, too. Raises SettingsError."""
+    settings = _load(Settings, also=ADMIN_VARIABLES)
+    return settings, _load_config(settings)
+
+
 def load_database_settings() -> DatabaseSettings:
     """Those that a command on the database needs; the others may be missing, or wrong. Raises SettingsError."""
     return _load(DatabaseSettings)
@@ -271,8 +281,8 @@ def load_event_settings() -> tuple[EventSettings, ConfigFile]:
     return settings, _load_config(settings)
 
 
-def _load(kind: type[S]) -> S:
-    problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name)]
+def _load(kind: type[S], *, also: Sequence[str] = ()) -> S:
+    problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name, also)]
     try:
         settings = kind()
     except ValidationError as error:
@@ -282,8 +292,9 @@ def _load(kind: type[S]) -> S:
     return settings
 
 
-def _is_unknown(name: str) -> bool:
-    return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+def _is_unknown(name: str, also: Sequence[str]) -> bool:
+    known = name.removeprefix(PREFIX)
+    return name.startswith(PREFIX) and known.lower() not in Settings.model_fields and known not in also
 
 
 def _load_config(settings: EventSettings) -> ConfigFile:
