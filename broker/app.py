@@ -227,16 +227,13 @@ class _Parts:
 
     @property
     def email_domains(self) -> dict[AccountId, tuple[str, ...]]:
-        accounts = self.config.accounts
-        return {account.id: tuple(domain.lower() for domain in account.email_domains) for account in accounts}
+        return email_domains(self.config)
 
     @property
     def match_user(self) -> MatchUser | None:
         if self.settings.users == "own":
             return None
-        domains = self.email_domains
-        rules = {each.id: MatchRule(each.match, domains[each.id]) for each in self.config.accounts if each.match}
-        return MatchUser(self.keycloak.users, self.stores.provider_records, rules)
+        return MatchUser(self.keycloak.users, self.stores.provider_records, match_rules(self.config))
 
     def is_welcome(self, account: AccountId) -> bool:
         return self.listed_accounts is None or account in self.listed_accounts
@@ -245,6 +242,17 @@ class _Parts:
 def listed_accounts(settings: EventSettings, config: ConfigFile) -> frozenset[AccountId] | None:
     """Accounts that may use the apps; None for any."""
     return None if settings.accounts == "any" else frozenset(account.id for account in config.accounts)
+
+
+def email_domains(config: ConfigFile) -> dict[AccountId, tuple[str, ...]]:
+    """For whose addresses Talkdesk may vouch."""
+    return {account.id: tuple(domain.lower() for domain in account.email_domains) for account in config.accounts}
+
+
+def match_rules(config: ConfigFile) -> dict[AccountId, MatchRule]:
+    """How each account's people are found (mode existing)."""
+    domains = email_domains(config)
+    return {each.id: MatchRule(each.match, domains[each.id]) for each in config.accounts if each.match}
 
 
 def event_parser(hosts: Hosts, config: ConfigFile) -> Parser:

@@ -3,7 +3,7 @@
 Stores: every method is one transaction, and none is open while a network call runs. Adapters live in `storage`, `talkdesk` and `realm`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -497,6 +497,10 @@ class Apps(Protocol):
 
     async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
         """Say that these are in use; Talkdesk ends all other sets then. Raises TalkdeskError."""
+        ...
+
+    def users(self, installation: Installation) -> AsyncIterator[Sequence[Json]]:
+        """Talkdesk users that are licensed for the installation, as Talkdesk describes them, in pages that are not empty."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from broker.converge.realm.compare_flows import extra_steps
-from broker.converge.realm.wanted import RealmNeeds
+from broker.converge.realm.wanted import SCOPE, RealmNeeds
 from broker.model.realm_setup import Caution, FoundRealm, Json, Part, RealmSetup
 from broker.model.realm_user import BY_EMAIL, BY_USERNAME
 
@@ -174,7 +174,13 @@ def _of_relays(found: FoundRealm, relay_urls: Mapping[str, str]) -> _Said:
         client: dict[str, Any] | None = found.setup.clients.get(client_id)
         if client is None:
             yield "relay_client_missing", f"There is no client {client_id}, which a relay of the configuration names."
-        elif client.get("frontchannelLogout"):
+            continue
+        if SCOPE not in client.get("defaultClientScopes", (SCOPE,)):
+            yield (
+                "app_without_scope",
+                f"The client {client_id} has not the default scope {SCOPE}: its app does not learn who came from Talkdesk.",
+            )
+        if client.get("frontchannelLogout"):
             yield (
                 "relay_frontchannel",
                 f"The client {client_id} has front-channel logout on: Keycloak tells its app of no sign-out (501).",
