@@ -58,10 +58,10 @@ def _of_own(found: FoundRealm) -> _Said:
         ("editUsernameAllowed", "people can change the name by which they are known again"),
     ):
         if settings.get(name):
-            yield f"own_{name}", f"{name} is on: {danger}."
+            yield "own_setting", f"{name} is on: {danger}."
     if settings.get("duplicateEmailsAllowed") is False:
         yield (
-            "own_duplicateEmailsAllowed",
+            "own_setting",
             "duplicateEmailsAllowed is off: an equal e-mail address takes an account over.",
         )
     for name, way in (
@@ -70,7 +70,7 @@ def _of_own(found: FoundRealm) -> _Said:
         ("resetCredentialsFlow", "a reset of credentials may be offered"),
     ):
         if settings and not str(settings.get(name, "")).startswith("talkdesk "):
-            yield f"own_{name}", f"{name} is {settings.get(name)!r}: {way}."
+            yield "own_flow", f"{name} is {settings.get(name)!r}: {way}."
     if on := [alias for alias, action in found.setup.required_actions.items() if action.get("enabled")]:
         yield (
             "own_required_actions",

@@ -27,6 +27,7 @@ GUARDING_SETTINGS = (
 
 SETTINGS_OF_TASTE = (
     *("displayName", "sslRequired", "loginTheme", "internationalizationEnabled", "supportedLocales", "defaultLocale"),
+    *("offlineSessionMaxLifespanEnabled", "offlineSessionMaxLifespan"),
     *("eventsEnabled", "eventsExpiration", "enabledEventTypes", "adminEventsEnabled", "attributes"),
 )
 

@@ -1,14 +1,11 @@
 """`broker realm plan|apply` in mode own, on a real Keycloak: from an empty realm to the one that an import makes."""
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.acceptance.keycloak_server import AdminToken, RunningKeycloak, realm_with_values
+from tests.acceptance.keycloak_server import RunningKeycloak
 from tests.acceptance.realm_commands import RealmCommands
 
 # Keycloak's own clients are made in another way by an import: of these only what the file says of them counts.
@@ -17,38 +14,6 @@ CLOSED = ("enabled", "publicClient", "standardFlowEnabled", "directAccessGrantsE
 
 NAMELESS = ("id", "containerId", "internalId", "parentId", "createdTimestamp")
 REVOKES = ("backchannel.logout.revoke.offline.tokens",)
-
-
-@pytest.fixture
-def admin_api(keycloak: RunningKeycloak) -> Iterator[httpx.Client]:
-    """The admin API of all realms."""
-    token = AdminToken(keycloak.url, keycloak.admin_username, keycloak.admin_password)
-    with httpx.Client(auth=token, timeout=60, trust_env=False, base_url=f"{keycloak.url}/admin/realms/") as client:
-        yield client
-
-
-@pytest.fixture
-def imported(keycloak: RunningKeycloak, admin_api: httpx.Client) -> Iterator[RunningKeycloak]:
-    """A realm from the file, which no other test has touched."""
-    realm = realm_with_values() | {"realm": f"imported-{uuid.uuid4().hex}"}
-    admin_api.post("", json=realm).raise_for_status()
-    secret_of = {client["clientId"]: client.get("secret", "") for client in realm["clients"]}
-    yield replace(
-        keycloak,
-        realm=realm["realm"],
-        broker_secret=secret_of["talkdesk-broker"],
-        launch_secret=secret_of["talkdesk-launch"],
-    )
-    admin_api.delete(realm["realm"]).raise_for_status()
-
-
-@pytest.fixture
-def empty(imported: RunningKeycloak, admin_api: httpx.Client) -> Iterator[RunningKeycloak]:
-    """A realm of Keycloak's own making, for a broker with the same secrets."""
-    name = f"empty-{uuid.uuid4().hex}"
-    admin_api.post("", json={"realm": name, "enabled": True}).raise_for_status()
-    yield replace(imported, realm=name)
-    admin_api.delete(name).raise_for_status()
 
 
 def realm_as_it_is(admin_api: httpx.Client, realm: str) -> Any:
