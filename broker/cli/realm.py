@@ -125,7 +125,10 @@ def _as_administrator(settings: Settings, who: Administrator, work: Callable[[Re
                 password=who.password,
                 admin_realm=who.realm,
             )
-            return await work(KeycloakAdministration(Resources(connection)))
+            try:
+                return await work(KeycloakAdministration(Resources(connection)))
+            finally:
+                await connection.end_session()
 
     try:
         return asyncio.run(connected())

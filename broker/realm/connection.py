@@ -11,7 +11,7 @@ Its answer to a 401 stays: one fresh token, one more try.
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -75,6 +75,14 @@ class AdministratorConnection(_Connection):
         """`admin_realm` is where the account is."""
         login = {"username": username, "password": password, "user_realm_name": path_part(admin_realm)}
         super().__init__(base_url, realm, client, client_id="admin-cli", **login)
+
+    async def end_session(self) -> None:
+        """Sign the account out again; where that does not work, the session ends by itself."""
+        refresh_token = (self.token or {}).get("refresh_token")
+        if refresh_token:
+            with suppress(KeycloakError), translated("sign-out of the administrator"):
+                await self.keycloak_openid.a_logout(refresh_token)
+            self.token = None
 
 
 def path_part(text: str) -> str:

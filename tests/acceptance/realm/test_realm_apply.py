@@ -13,6 +13,13 @@ OWN_CLIENTS = ("account", "account-console", "admin-cli", "broker", "realm-manag
 CLOSED = ("enabled", "publicClient", "standardFlowEnabled", "directAccessGrantsEnabled", "redirectUris", "webOrigins")
 
 NAMELESS = ("id", "containerId", "internalId", "parentId", "createdTimestamp")
+# The file is of 26.7: into an older Keycloak it brings a scope (SAML only), and the order of required actions, which are off.
+OF_OLDER = {
+    "/clientScopes/AuthnContextClassRef",
+    "/defaultDefaultClientScopes",
+    "/requiredActions/CONFIGURE_TOTP/priority",
+    "/requiredActions/UPDATE_PASSWORD/priority",
+}
 REVOKES = ("backchannel.logout.revoke.offline.tokens",)
 
 
@@ -74,7 +81,7 @@ def unlike(path: str, one: Any, other: Any) -> Iterator[str]:
         yield f"{path}: {one} / {other}"
 
 
-def test_an_empty_realm_becomes_what_an_import_makes(
+async def test_an_empty_realm_becomes_what_an_import_makes(
     imported: RunningKeycloak, empty: RunningKeycloak, admin_api: httpx.Client
 ) -> None:
     """The plan is what is then carried out, and names no secret; a second time nothing is to be done."""
@@ -86,7 +93,8 @@ def test_an_empty_realm_becomes_what_an_import_makes(
     assert planned in applied
     assert commands.plan(is_empty=True) == []
     applied_realm, imported_realm = (realm_as_it_is(admin_api, each.realm) for each in (empty, imported))
-    assert not (different := list(unlike("", applied_realm, imported_realm))), "\n".join(different)
+    different = dict(line.split(": ", 1) for line in unlike("", applied_realm, imported_realm))
+    assert set(different) == (OF_OLDER if await empty.is_of("26.4") else set()), different
 
 
 def test_nothing_is_to_be_done_in_a_realm_that_was_imported(imported: RunningKeycloak) -> None:
