@@ -3,6 +3,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock requirements-dev.lock pyproject.toml README.md LICENSE ./
 COPY broker broker
+COPY realm-config realm-config
 RUN python -m venv /opt/broker \
  && /opt/broker/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
  && python -m venv /tmp/tools && /tmp/tools/bin/pip install --no-cache-dir --require-hashes -r requirements-dev.lock \

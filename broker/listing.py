@@ -162,6 +162,10 @@ class AccountList(Protocol):
         """At most `size` accounts."""
         ...
 
+    async def find(self, account: str) -> AccountRow | None:
+        """By id."""
+        ...
+
 
 @dataclass(frozen=True)
 class FailureFilter:

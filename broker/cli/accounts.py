@@ -2,7 +2,7 @@
 
 import typer
 
-from broker.cli import options, output
+from broker.cli import options, output, preflight
 from broker.cli.opening import run
 from broker.storage.database import Database
 from broker.storage.sql_listings import SqlAccountList
@@ -15,6 +15,9 @@ _COLUMNS = ("account", "account_name", "installations", "active", "apps", "user_
 @app.callback()
 def _accounts() -> None:
     """Talkdesk accounts."""
+
+
+app.command("preflight")(preflight.preflight)
 
 
 @app.command("list")

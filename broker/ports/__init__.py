@@ -7,7 +7,15 @@ from broker.ports.basics import Clock, Json
 from broker.ports.events import Events, Receipt
 from broker.ports.installations import Accounts, Installations, ProviderRecords
 from broker.ports.keeping import IssuerKeys, Meta, Retention
-from broker.ports.keycloak import IdentityProviders, LaunchClient, LogoutEndpoint, RealmKeys, RealmSessions, RealmUsers
+from broker.ports.keycloak import (
+    IdentityProviders,
+    LaunchClient,
+    LogoutEndpoint,
+    RealmAdministration,
+    RealmKeys,
+    RealmSessions,
+    RealmUsers,
+)
 from broker.ports.logouts import Asked, Deliveries, LogoutRecords, Logouts
 from broker.ports.one_time import OneTimeKind, OneTimeValues
 from broker.ports.others import AppLogoutUrl, Webhook
@@ -37,6 +45,7 @@ __all__ = [
     "OneTimeKind",
     "OneTimeValues",
     "ProviderRecords",
+    "RealmAdministration",
     "RealmKeys",
     "RealmSessions",
     "RealmUsers",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from broker.model.names import Alias
+from broker.model.realm_setup import Change, FoundRealm, RealmSetup
 from broker.model.realm_user import MatchRule, RealmUser
 from broker.ports.basics import Json
 
@@ -54,6 +55,18 @@ class RealmUsers(Protocol):
 
     async def links(self, user_id: str) -> Mapping[Alias, str]:
         """Identity providers that sign this user on, with the `sub` there."""
+        ...
+
+
+class RealmAdministration(Protocol):
+    """The realm itself, for who may administer it. All raise KeycloakError."""
+
+    async def read(self, wanted: RealmSetup, *, looks_at_every_client: bool) -> FoundRealm:
+        """What there is of what is wanted. `looks_at_every_client`: for flows of its own, too."""
+        ...
+
+    async def write(self, change: Change) -> None:
+        """Make one change; what is not in it stays."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Ports of Talkdesk: its event keys, its authorization server, its Apps API."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -66,4 +67,8 @@ class Apps(Protocol):
 
     async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
         """Say that these are in use; Talkdesk ends all other sets then. Raises TalkdeskError."""
+        ...
+
+    def users(self, installation: Installation) -> AsyncIterator[Sequence[Json]]:
+        """Talkdesk users that are licensed for the installation, as Talkdesk describes them, in pages that are not empty."""
         ...

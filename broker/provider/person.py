@@ -4,6 +4,7 @@ The user's id stands in `id`, in the last part of `_links.self`, or in `sub`: wh
 sign-on of an account chooses, and the choice is kept, so that no update of Talkdesk's renames everybody.
 """
 
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from broker.model.names import MAX_ID_LENGTH, AccountId, TalkdeskUserId
@@ -21,10 +22,25 @@ class UnknownPerson(ValueError):
 
 async def resolve(account: AccountId, userinfo: Json, accounts: Accounts) -> Person:
     """The person whom this userinfo describes. Raises UnknownPerson."""
+    ids = _ids(userinfo)
+    source = await accounts.user_id_source(account, next(iter(ids)))
+    return _person(account, userinfo, ids, source)
+
+
+def read(account: AccountId, description: Json, source: str | None) -> Person:
+    """The person whom this description is of, which chooses nothing for the account. Raises UnknownPerson."""
+    ids = _ids(description)
+    return _person(account, description, ids, source or next(iter(ids)))
+
+
+def _ids(userinfo: Json) -> Mapping[str, str]:
     ids = {source: found for source in _SOURCES if (found := _id_from(userinfo, source))}
     if not ids:
         raise UnknownPerson("userinfo has none of id, _links.self, sub")
-    source = await accounts.user_id_source(account, next(iter(ids)))
+    return ids
+
+
+def _person(account: AccountId, userinfo: Json, ids: Mapping[str, str], source: str) -> Person:
     if source not in ids:
         raise UnknownPerson(f"userinfo has no {source}, which names this account's users")
     return Person(

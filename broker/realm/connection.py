@@ -1,4 +1,4 @@
-"""Connection to Keycloak's admin API with the service account (client credentials).
+"""Connections to Keycloak's admin API: with the service account (client credentials), or as an administrator for one command (password).
 
 Owns: one access token at a time, time-outs, escaping of path parts, and what becomes of the library's errors.
 Leaves to others: which calls are made. Nothing is called before the first request, so the broker starts without Keycloak.
@@ -11,8 +11,8 @@ Its answer to a 401 stays: one fresh token, one more try.
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
@@ -27,21 +27,17 @@ TIMEOUT_S = 5
 _MAX_SENTENCE = 200
 
 
-class RealmConnection(KeycloakOpenIDConnection):
+class _Connection(KeycloakOpenIDConnection):
     """The library's connection, safe to share between tasks."""
 
-    def __init__(
-        self, base_url: str, realm: str, client_id: str, client_secret: str, client: httpx.AsyncClient
-    ) -> None:
-        """`base_url` is how the broker reaches Keycloak; `client` is closed by whoever made it."""
+    def __init__(self, base_url: str, realm: str, client: httpx.AsyncClient, **login: str) -> None:
         super().__init__(
             server_url=base_url.rstrip("/") + "/",
             realm_name=path_part(realm),
-            client_id=client_id,
-            client_secret_key=client_secret,
             timeout=TIMEOUT_S,
             # It makes clients of its own, which are replaced below; without this each would read the authorities again.
             verify=cast(bool, tls_context()),
+            **cast(dict[str, Any], login),
         )
         self.async_s = client
         self.keycloak_openid.connection.async_s = client
@@ -58,6 +54,35 @@ class RealmConnection(KeycloakOpenIDConnection):
         """Fetch a token. Raises the broker's error, so that no 404 of the token endpoint passes for one of the call itself."""
         with translated("access token"):
             await super().a_get_token()
+
+
+class RealmConnection(_Connection):
+    """As the broker's service account."""
+
+    def __init__(
+        self, base_url: str, realm: str, client_id: str, client_secret: str, client: httpx.AsyncClient
+    ) -> None:
+        """`base_url` is how the broker reaches Keycloak; `client` is closed by whoever made it."""
+        super().__init__(base_url, realm, client, client_id=client_id, client_secret_key=client_secret)
+
+
+class AdministratorConnection(_Connection):
+    """As a person who administers the realm, for the time of one command; nothing of the account is kept anywhere else."""
+
+    def __init__(
+        self, base_url: str, realm: str, client: httpx.AsyncClient, *, username: str, password: str, admin_realm: str
+    ) -> None:
+        """`admin_realm` is where the account is."""
+        login = {"username": username, "password": password, "user_realm_name": path_part(admin_realm)}
+        super().__init__(base_url, realm, client, client_id="admin-cli", **login)
+
+    async def end_session(self) -> None:
+        """Sign the account out again; where that does not work, the session ends by itself."""
+        refresh_token = (self.token or {}).get("refresh_token")
+        if refresh_token:
+            with suppress(KeycloakError), translated("sign-out of the administrator"):
+                await self.keycloak_openid.a_logout(refresh_token)
+            self.token = None
 
 
 def path_part(text: str) -> str:

@@ -6,6 +6,7 @@ Owns: their names, defaults and checks. Read in the composition root, `web` and 
 from broker.settings.addresses import is_loopback
 from broker.settings.config_file import Account, App, ConfigFile, Relay, Support
 from broker.settings.environment import (
+    ADMIN_VARIABLES,
     DOCUMENTED_GATEWAYS,
     DOCUMENTED_HOSTS,
     PREFIX,
@@ -13,9 +14,16 @@ from broker.settings.environment import (
     EventSettings,
     Settings,
 )
-from broker.settings.loading import SettingsError, load, load_database_settings, load_event_settings
+from broker.settings.loading import (
+    SettingsError,
+    load,
+    load_database_settings,
+    load_event_settings,
+    load_for_administrator,
+)
 
 __all__ = [
+    "ADMIN_VARIABLES",
     "DOCUMENTED_GATEWAYS",
     "DOCUMENTED_HOSTS",
     "PREFIX",
@@ -32,4 +40,5 @@ __all__ = [
     "load",
     "load_database_settings",
     "load_event_settings",
+    "load_for_administrator",
 ]

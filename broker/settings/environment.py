@@ -11,6 +11,9 @@ from broker.settings.addresses import Network, is_https, is_loopback, networks_o
 
 PREFIX = "BROKER_"
 
+ADMIN_VARIABLES = ("ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_PASSWORD_FILE", "ADMIN_REALM")
+"""Of an administrator's account, for the commands that need one; no setting, and the service does not start with them."""
+
 
 DOCUMENTED_GATEWAYS = (
     "api.talkdeskapp.com",

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from broker.errors import BrokerError
 from broker.model.realm_user import MatchRule
 from broker.settings.addresses import is_https
 from broker.settings.config_file import ConfigFile
-from broker.settings.environment import PREFIX, DatabaseSettings, EventSettings, Settings
+from broker.settings.environment import ADMIN_VARIABLES, PREFIX, DatabaseSettings, EventSettings, Settings
 
 # Not attributes of their own, or written by the users themselves.
 _NEVER_AN_IDENTITY = frozenset(("firstName", "lastName", "locale", "enabled", "emailVerified", "id"))
@@ -30,6 +31,12 @@ def load() -> tuple[Settings, ConfigFile]:
     return settings, _load_config(settings)
 
 
+def load_for_administrator() -> tuple[Settings, ConfigFile]:
+    """As `load`, where an administrator's account may be in the environment, too. Raises SettingsError."""
+    settings = _load(Settings, also=ADMIN_VARIABLES)
+    return settings, _load_config(settings)
+
+
 def load_database_settings() -> DatabaseSettings:
     """Those that a command on the database needs; the others may be missing, or wrong. Raises SettingsError."""
     return _load(DatabaseSettings)
@@ -41,8 +48,8 @@ def load_event_settings() -> tuple[EventSettings, ConfigFile]:
     return settings, _load_config(settings)
 
 
-def _load(kind: type[S]) -> S:
-    problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name)]
+def _load(kind: type[S], *, also: Sequence[str] = ()) -> S:
+    problems = [f"{name}: there is no such setting" for name in sorted(os.environ) if _is_unknown(name, also)]
     try:
         settings = kind(_secrets_dir=_secrets_dir())
     except ValidationError as error:
@@ -60,8 +67,9 @@ def _secrets_dir() -> Path | None:
     return Path(folder) if folder else None
 
 
-def _is_unknown(name: str) -> bool:
-    return name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+def _is_unknown(name: str, also: Sequence[str]) -> bool:
+    known = name.removeprefix(PREFIX)
+    return name.startswith(PREFIX) and known.lower() not in Settings.model_fields and known not in also
 
 
 def _load_config(settings: EventSettings) -> ConfigFile:

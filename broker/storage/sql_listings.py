@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, true
 
 from broker.listing import AccountRow, EventFilter, EventRow, InstallationFilter, InstallationRow, Page
 from broker.model.event import EventState
@@ -96,10 +96,18 @@ class SqlAccountList:
 
     async def page(self, size: int, start: str | None = None) -> Page[AccountRow]:
         """As the port says."""
+        return await self._read(true() if start is None else _installation.account_id > start, size)
+
+    async def find(self, account: str) -> AccountRow | None:
+        """As the port says."""
+        found = await self._read(_installation.account_id == account, 1)
+        return found.rows[0] if found.rows else None
+
+    async def _read(self, which: ColumnElement[bool], size: int) -> Page[AccountRow]:
         query = (
             select(_installation.account_id, func.count().label("installations"), schema.account.c.user_id_source)
             .outerjoin(schema.account, schema.account.c.id == _installation.account_id)
-            .where(*([] if start is None else [_installation.account_id > start]))
+            .where(which)
             .group_by(_installation.account_id, schema.account.c.user_id_source)
             .order_by(_installation.account_id)
             .limit(size)

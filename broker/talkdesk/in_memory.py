@@ -1,6 +1,7 @@
 """In-memory twins of this package's ports, for tests and experiments; judged by the same suites as the real ones (`tests/contracts`)."""
 
 from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -9,9 +10,11 @@ from broker.errors import TalkdeskError
 from broker.model.credentials import Credentials
 from broker.model.installation import Installation
 from broker.model.names import InstallationId
+from broker.ports import Json
 from broker.talkdesk.links import Hosts
 from broker.talkdesk.wire import access_of, refused
 
+_PAGE = 50
 _WHAT, _TOKEN = "installation state", "token for the Apps API"
 
 
@@ -26,6 +29,8 @@ class InMemoryApps:
         """Client ids that get no token."""
         self.unknown: set[InstallationId] = set()
         """Installations that Talkdesk has never heard of."""
+        self.licensed: dict[InstallationId, list[Json]] = {}
+        """Talkdesk's users that are licensed for it."""
         self.faults: deque[int | None] = deque()
         """What the next calls meet instead: a status, or None for no answer."""
 
@@ -44,6 +49,15 @@ class InMemoryApps:
     async def acknowledge(self, installation: Installation, credentials: Credentials) -> None:
         """As the port says."""
         self._say(replace(installation, credentials=credentials), f"acknowledged {credentials.client_id}")
+
+    async def users(self, installation: Installation) -> AsyncIterator[Sequence[Json]]:
+        """As the port says."""
+        self._check(installation)
+        if installation.id in self.unknown:
+            raise refused(_WHAT, 404)
+        users = self.licensed.get(installation.id, [])
+        for start in range(0, len(users), _PAGE):
+            yield users[start : start + _PAGE]
 
     def _check(self, installation: Installation) -> None:
         _, credentials = access_of(installation)

@@ -84,6 +84,12 @@ class RunningKeycloak:
         client.auth = AdminToken(self.url, self.admin_username, self.admin_password)
         return client
 
+    async def is_of(self, version: str) -> bool:
+        """Whether it is a release of this version; what differs is listed in docs/realm.md."""
+        async with self.admin() as admin:
+            info = (await admin.get(f"{self.url}/admin/serverinfo")).raise_for_status().json()
+        return str(info["systemInfo"]["version"]).startswith(f"{version}.")
+
     async def point_to(self, broker_url: str) -> None:
         """Let launches come back to this broker, and who comes without one go there."""
         async with self.admin() as admin:

@@ -29,6 +29,7 @@ def representation(alias: Alias, **config: str) -> Json:
             "validateSignature": "true",
             "clientId": "contract",
             "clientAuthMethod": "private_key_jwt",
+            "syncMode": "FORCE",  # left out, Keycloak 26.4 says LEGACY
         }
         | config,
     }

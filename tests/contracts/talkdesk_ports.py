@@ -30,6 +30,10 @@ class AppsSide(Protocol):
         """What was said about it, in order."""
         ...
 
+    def license(self, installation: Installation, *users: str) -> None:
+        """Exactly these users, by id, are licensed for it."""
+        ...
+
     def fail_next(self, status: int | None) -> None:
         """The next state call meets that status, or gets no answer."""
         ...
@@ -103,6 +107,25 @@ class AppsContract:
         assert not talkdesk.is_acknowledged(installation)
         await talkdesk.apps.acknowledge(installation, rotated)
         assert talkdesk.is_acknowledged(installation)
+
+    @pytest.mark.parametrize("count", [0, 1, 50, 51, 120])
+    async def test_licensed_users_are_listed_over_all_pages(self, talkdesk: AppsSide, count: int) -> None:
+        """Each once, and no page is empty."""
+        installation = await talkdesk.install()
+        ids = [f"{number:024x}" for number in range(count)]
+        talkdesk.license(installation, *ids)
+        pages = [page async for page in talkdesk.apps.users(installation)]
+        assert all(pages)
+        assert [user["id"] for page in pages for user in page] == ids
+        assert all(user["email"] for page in pages for user in page)
+
+    async def test_dead_credentials_list_nobody(self, talkdesk: AppsSide) -> None:
+        """An error, not an empty list."""
+        installation = await talkdesk.install()
+        talkdesk.kill(installation)
+        with pytest.raises(TalkdeskError) as raised:
+            _ = [page async for page in talkdesk.apps.users(installation)]
+        assert raised.value.status == 401
 
     async def test_without_credentials_nothing_can_be_said(self, talkdesk: AppsSide) -> None:
         """They were erased: final, and there is no status because nobody was asked."""

@@ -90,6 +90,8 @@ async def test_accounts_come_by_id(stores: Stores, database: Database) -> None:
         ("a2", 1, "id"),
         ("a3", 1, None),
     ]
+    assert [await accounts.find(row.account) for row in rows] == rows
+    assert await accounts.find("a4") is None
 
 
 async def test_failures_of_one_instant_come_each_once(stores: Stores, database: Database) -> None:

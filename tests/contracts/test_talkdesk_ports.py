@@ -24,7 +24,7 @@ from broker.talkdesk.event_keys import EventKeys
 from broker.talkdesk.in_memory import InMemoryApps, InMemoryEventKeys
 from broker.talkdesk.links import Hosts
 from broker.talkdesk.wire import Wire
-from demo.talkdesk import ACME, Endpoint, Silence, StandIn, apps_at
+from demo.talkdesk import ACME, Endpoint, Silence, StandIn, User, apps_at
 from demo.talkdesk import events as stand_in_events
 from demo.talkdesk.variants import KeyEncoding
 from tests.contracts.talkdesk_ports import AppsContract, EventKeysContract
@@ -88,6 +88,10 @@ class RealApps:
     def is_acknowledged(self, installation: Installation) -> bool:
         return not self._stand_in.state.installations[installation.id].credential_sets[1].awaits_acknowledgement
 
+    def license(self, installation: Installation, *users: str) -> None:
+        licensed = [User(each, f"User {each}", f"{each}@acme.example") for each in users]
+        self._stand_in.state.installations[installation.id].users = licensed
+
     def fail_next(self, status: int | None) -> None:
         self._stand_in.faults.next(Endpoint.STATE, Silence.DROP if status is None else status)
 
@@ -116,6 +120,9 @@ class InMemoryAppsSide:
 
     def is_acknowledged(self, installation: Installation) -> bool:
         return any(state.startswith("acknowledged ") for state in self.answers(installation))
+
+    def license(self, installation: Installation, *users: str) -> None:
+        self.apps.licensed[installation.id] = [{"id": each, "email": f"{each}@acme.example"} for each in users]
 
     def fail_next(self, status: int | None) -> None:
         self.apps.faults.append(status)

@@ -11,8 +11,9 @@ import pytest
 
 from broker.errors import KeycloakError
 from broker.model.names import Alias
-from broker.realm.connection import RealmConnection, path_part
+from broker.realm.connection import AdministratorConnection, RealmConnection, path_part
 from broker.realm.identity_providers import KeycloakIdentityProviders
+from broker.realm.resources import Resources
 
 ALIAS = Alias("talkdesk-acme")
 SECRET = "s3cret-of-the-service-account"
@@ -208,3 +209,28 @@ def test_what_would_change_the_path_is_no_part_of_it(text: str) -> None:
     """Escaping does not help against dots."""
     with pytest.raises(ValueError, match="segment"):
         path_part(text)
+
+
+@pytest.mark.parametrize("logout_status", [204, 500])
+async def test_an_administrator_signs_on_in_his_own_realm_and_out_again(logout_status: int) -> None:
+    """No session of his is left behind; where Keycloak does not end it, the command is not worse off."""
+    requests: list[tuple[str, dict[str, list[str]]]] = []
+
+    async def keycloak(request: httpx.Request) -> httpx.Response:
+        requests.append((request.url.path, parse_qs(request.content.decode())))
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "a", "refresh_token": "r", "expires_in": 60})
+        return httpx.Response(logout_status if request.url.path.endswith("/logout") else 200, json={})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(keycloak)) as client:
+        connection = AdministratorConnection(
+            "http://127.0.0.1:1", "company", client, username="root", password=SECRET, admin_realm="master"
+        )
+        assert await Resources(connection).get("client-scopes") == {}
+        await connection.end_session()
+        await connection.end_session()  # nothing is left to end
+    endpoints = "/realms/master/protocol/openid-connect"
+    paths = [path for path, _ in requests]
+    assert paths == [f"{endpoints}/token", "/admin/realms/company/client-scopes", f"{endpoints}/logout"]
+    assert requests[0][1]["grant_type"] == ["password"]
+    assert requests[2][1]["refresh_token"] == ["r"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,12 @@ def test_messages_of_the_flows_are_in_the_theme() -> None:
 def test_the_readme_gives_a_reason_for_each_setting(key: str) -> None:
     """Each key of the file is in the README."""
     assert f"`{key}`" in README
+
+
+def test_the_package_has_the_files() -> None:
+    """`realm apply` reads them where there is no repository: in the image, too."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    files = sorted((REPOSITORY / "realm-config").glob("*.json"))
+    assert included == {f"realm-config/{file.name}": f"broker/realm-config/{file.name}" for file in files}
+    assert "COPY realm-config realm-config\n" in (REPOSITORY / "Dockerfile").read_text("utf-8")

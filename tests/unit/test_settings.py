@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.cli import app
-from broker.settings import SettingsError, load
+from broker.settings import ADMIN_VARIABLES, SettingsError, load, load_for_administrator
 
 CONFIG = """
 [[apps]]
@@ -214,3 +214,13 @@ def test_serve_says_what_is_wrong_and_exits_with_2(monkeypatch: pytest.MonkeyPat
     result = CliRunner().invoke(app, ["serve"])
     assert result.exit_code == 2
     assert "BROKER_KEYCLOAK_URL: is missing" in result.output
+
+
+def test_the_administrators_account_is_for_its_commands_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service says that it is in the wrong place, and none of it becomes a setting."""
+    for name in ADMIN_VARIABLES:
+        monkeypatch.setenv(f"BROKER_{name}", "an administrator's")
+    with pytest.raises(SettingsError, match="BROKER_ADMIN_PASSWORD: there is no such setting"):
+        load()
+    settings, _ = load_for_administrator()
+    assert "an administrator's" not in str(settings.model_dump())

@@ -1,36 +1,52 @@
-"""A real Keycloak's realm that somebody else owns: unique e-mail addresses, log-in by them, a password form."""
+"""A real Keycloak's realm that somebody else owns, with people and things of its own; the broker's part comes by `broker realm apply`."""
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.keycloak_server import AdminToken, RunningKeycloak, realm_with_values
-from tests.company import PASSWORD, USER_ID_ATTRIBUTE, Company, config
+from demo.app import DownstreamApp
+from tests.acceptance.existing.foreign import enterprise, foreign_parts
+from tests.acceptance.keycloak_server import AdminToken, RunningKeycloak
+from tests.acceptance.realm_commands import RealmCommands
+from tests.company import PASSWORD, Company, config
 from tests.world import OpenWorld, World
 
-REALM_FILE = Path(__file__).parents[3] / "realm-config" / "existing-realm.json"
 GROUP = "agents"
-ATTRIBUTE = {
-    "name": USER_ID_ATTRIBUTE,
-    "permissions": {"view": ["admin"], "edit": ["admin"]},  # who could write it could be somebody else
-    "multivalued": False,
-}
-FLAGS = ("registrationEmailAsUsername", "loginWithEmailAllowed", "duplicateEmailsAllowed")
+FLAGS = {"registrationEmailAsUsername": False, "loginWithEmailAllowed": True, "duplicateEmailsAllowed": False}
 
 
 @dataclass(frozen=True)
 class RealCompany(RunningKeycloak):
     """A realm of a running Keycloak as a `Company`."""
 
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Everything that is not ours, as it was before the broker came."""
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """As the port says."""
         return {"users": "existing", "accounts": "listed", "keycloak_realm": self.realm}
+
+    async def point_to(self, broker_url: str) -> None:
+        """As the port says; nothing else of the realm knows where the broker is."""
+        async with self.admin() as admin:
+            (launch,) = (await admin.get("clients", params={"clientId": "talkdesk-launch"})).raise_for_status().json()
+            change = {"clientId": "talkdesk-launch", "redirectUris": [f"{broker_url}/launch/return"]}
+            (await admin.put(f"clients/{launch['id']}", json=change)).raise_for_status()
+
+    async def register_app(self, app: DownstreamApp, logout_url: str | None = None) -> None:
+        """As the port says; its administrator gives the app our claims."""
+        await super().register_app(app, logout_url)
+        async with self.admin() as admin:
+            (client,) = (await admin.get("clients", params={"clientId": app.client_id})).raise_for_status().json()
+            scopes = (await admin.get("client-scopes")).raise_for_status().json()
+            (scope,) = (each["id"] for each in scopes if each["name"] == "talkdesk")
+            (await admin.put(f"clients/{client['id']}/default-client-scopes/{scope}")).raise_for_status()
 
     async def add_user(
         self, username: str, email: str | None, *, is_enabled: bool = True, attributes: Mapping[str, str] | None = None
@@ -101,21 +117,16 @@ class RealCompany(RunningKeycloak):
 
 @pytest.fixture(scope="session")
 def new_company(keycloak: RunningKeycloak) -> Iterator[RealCompany]:
-    """A realm from the file, with a group and an attribute of its own; making one takes longer than a test."""
-    given = realm_with_values(REALM_FILE)
+    """The realm, brought to what the broker needs; making one takes longer than a test."""
     name = f"company-{uuid.uuid4().hex}"
-    secret_of = {client["clientId"]: client["secret"] for client in given["clients"]}
     login = (keycloak.url, keycloak.admin_username, keycloak.admin_password)
-    company = RealCompany(*login, secret_of["talkdesk-broker"], secret_of["talkdesk-launch"], name)
-    with httpx.Client(auth=AdminToken(*login), timeout=60, trust_env=False) as admin:
-        realm = given | {"realm": name, "groups": [{"name": GROUP}]}
-        admin.post(f"{keycloak.url}/admin/realms", json=realm).raise_for_status()
-        profile_url = f"{company.admin_url}/users/profile"
-        profile = admin.get(profile_url).raise_for_status().json()
-        profile["attributes"].append(ATTRIBUTE)
-        admin.put(profile_url, json=profile).raise_for_status()
+    url = f"{keycloak.url}/admin/realms"
+    with httpx.Client(auth=AdminToken(*login), timeout=60, trust_env=False, base_url=f"{url}/{name}/") as admin:
+        enterprise(admin, url, {"realm": name, "groups": [{"name": GROUP}], **FLAGS})
+        company = RealCompany(*login, os.urandom(16).hex(), os.urandom(16).hex(), name, foreign_parts(admin))
+        RealmCommands(company, users="existing", config=config()).run("apply", "--yes")
         yield company
-        admin.delete(company.admin_url).raise_for_status()
+        admin.delete("").raise_for_status()
 
 
 @pytest.fixture
@@ -126,7 +137,7 @@ async def company(new_company: RealCompany) -> AsyncIterator[RealCompany]:
         for user in (await admin.get("users?max=1000")).raise_for_status().json():
             (await admin.delete(f"users/{user['id']}")).raise_for_status()
     await new_company.take_the_role_back()
-    await new_company.change(**{name: realm_with_values(REALM_FILE).get(name, False) for name in FLAGS})
+    await new_company.change(**FLAGS)
 
 
 @pytest.fixture

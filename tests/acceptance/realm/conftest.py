@@ -1,7 +1,8 @@
 """Who takes part in the tests of the realm."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from broker.model.names import InstallationId
 from demo.browser import Browser
 from demo.http_client import http_client
-from tests.acceptance.keycloak_server import RunningKeycloak
+from tests.acceptance.keycloak_server import AdminToken, RunningKeycloak, realm_with_values
 from tests.acceptance.realm.actors import ANA, App, Desk, LocalUser
 from tests.acceptance.realm.openid_provider import OpenIdProvider
 
@@ -80,3 +81,35 @@ async def local_user(admin: httpx.AsyncClient) -> AsyncIterator[LocalUser]:
     location = (await admin.post("users", json=sent)).raise_for_status().headers["Location"]
     yield user
     (await admin.delete(location)).raise_for_status()
+
+
+@pytest.fixture
+def admin_api(keycloak: RunningKeycloak) -> Iterator[httpx.Client]:
+    """The admin API of all realms."""
+    token = AdminToken(keycloak.url, keycloak.admin_username, keycloak.admin_password)
+    with httpx.Client(auth=token, timeout=60, trust_env=False, base_url=f"{keycloak.url}/admin/realms/") as client:
+        yield client
+
+
+@pytest.fixture
+def imported(keycloak: RunningKeycloak, admin_api: httpx.Client) -> Iterator[RunningKeycloak]:
+    """A realm from the file, which no other test has touched."""
+    realm = realm_with_values() | {"realm": f"imported-{uuid.uuid4().hex}"}
+    admin_api.post("", json=realm).raise_for_status()
+    secret_of = {client["clientId"]: client.get("secret", "") for client in realm["clients"]}
+    yield replace(
+        keycloak,
+        realm=realm["realm"],
+        broker_secret=secret_of["talkdesk-broker"],
+        launch_secret=secret_of["talkdesk-launch"],
+    )
+    admin_api.delete(realm["realm"]).raise_for_status()
+
+
+@pytest.fixture
+def empty(imported: RunningKeycloak, admin_api: httpx.Client) -> Iterator[RunningKeycloak]:
+    """A realm of Keycloak's own making, for a broker with the same secrets."""
+    name = f"empty-{uuid.uuid4().hex}"
+    admin_api.post("", json={"realm": name, "enabled": True}).raise_for_status()
+    yield replace(imported, realm=name)
+    admin_api.delete(name).raise_for_status()

@@ -1,0 +1,55 @@
+"""The administrator's account at Keycloak, for one command: asked for, or from environment or a file; kept nowhere, never on the command line."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.cli.opening import end
+from broker.settings import ADMIN_VARIABLES, PREFIX
+
+USERNAME, PASSWORD, PASSWORD_FILE, REALM = (f"{PREFIX}{name}" for name in ADMIN_VARIABLES)
+
+AdminUsername = Annotated[
+    str | None,
+    typer.Option("--admin-username", envvar=USERNAME, help="An administrator of the realm; asked for if missing."),
+]
+AdminRealm = Annotated[str, typer.Option("--admin-realm", envvar=REALM, help="The realm of that account.")]
+AdminPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--admin-password-file",
+        envvar=PASSWORD_FILE,
+        help=f"A file with the password alone; else {PASSWORD}, else it is asked for.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Administrator:
+    """Who does it."""
+
+    username: str
+    password: str = field(repr=False)
+    realm: str
+
+
+def administrator(username: str | None, realm: str, password_file: Path | None) -> Administrator:
+    """The account; ends the command where there is none."""
+    name = username or typer.prompt("Keycloak administrator", err=True)
+    return Administrator(str(name), _password(password_file), realm)
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        try:
+            password = file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError):
+            end(f"The password file {file} can't be read.", exit_code=2)
+    else:
+        password = os.environ.get(PASSWORD) or str(typer.prompt("Password", hide_input=True, err=True))
+    if not password:
+        end("The administrator's password is empty.", exit_code=2)
+    return password

@@ -1,0 +1,102 @@
+"""`broker realm plan|apply` in mode own, on a real Keycloak: from an empty realm to the one that an import makes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from tests.acceptance.keycloak_server import RunningKeycloak
+from tests.acceptance.realm_commands import RealmCommands
+
+# Keycloak's own clients are made in another way by an import: of these only what the file says of them counts.
+OWN_CLIENTS = ("account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console")
+CLOSED = ("enabled", "publicClient", "standardFlowEnabled", "directAccessGrantsEnabled", "redirectUris", "webOrigins")
+
+NAMELESS = ("id", "containerId", "internalId", "parentId", "createdTimestamp")
+# The file is of 26.7: into an older Keycloak it brings a scope (SAML only), and the order of required actions, which are off.
+OF_OLDER = {
+    "/clientScopes/AuthnContextClassRef",
+    "/defaultDefaultClientScopes",
+    "/requiredActions/CONFIGURE_TOTP/priority",
+    "/requiredActions/UPDATE_PASSWORD/priority",
+}
+REVOKES = ("backchannel.logout.revoke.offline.tokens",)
+
+
+def realm_as_it_is(admin_api: httpx.Client, realm: str) -> Any:
+    """Everything of a realm but ids, keys and names that follow from its own."""
+    parts = {"exportClients": "true", "exportGroupsAndRoles": "true"}
+    exported = admin_api.post(f"{realm}/partial-export", params=parts).raise_for_status().json()
+    keys = "org.keycloak.keys.KeyProvider"
+    assert exported["components"].pop(keys)
+    text_of = {each: admin_api.get(f"{realm}/localization/{each}").json() for each in ("en", "es", "pt")}
+    profile = admin_api.get(f"{realm}/users/profile").raise_for_status().json()
+    exported["components"].pop(
+        "org.keycloak.userprofile.UserProfileProvider", None
+    )  # the profile says it, with its defaults
+    clients = {each["clientId"]: each for each in exported.pop("clients")}
+    for name in OWN_CLIENTS:
+        clients[name] = {field: clients[name].get(field) for field in CLOSED}
+    for name in ("clientScopeMappings", "scopeMappings"):
+        exported.pop(name, None)
+    (account,) = admin_api.get(f"{realm}/clients", params={"clientId": "talkdesk-broker"}).json()
+    user = admin_api.get(f"{realm}/clients/{account['id']}/service-account-user").raise_for_status().json()
+    roles = admin_api.get(f"{realm}/users/{user['id']}/role-mappings").json()["clientMappings"]
+    return normalised({**exported, "clients": clients, "text": text_of, "profile": profile, "roles": roles}, realm)
+
+
+def is_said_otherwise(name: str, of: dict[str, Any]) -> bool:
+    """What an import writes out and the API leaves to Keycloak's default, or the other way round."""
+    if name == "userinfo.token.claim":  # without it, it is as in the ID token
+        return bool(of[name] == of.get("id.token.claim"))
+    return name in ("post.logout.redirect.uris", "backchannel.logout.session.required", *REVOKES)
+
+
+def normalised(value: Any, realm: str) -> Any:
+    """Without ids, and lists by the names in them, else in one order."""
+    if isinstance(value, dict):
+        return {
+            name: normalised(each, realm)
+            for name, each in value.items()
+            if name not in NAMELESS and not is_said_otherwise(name, value)
+        }
+    if isinstance(value, list):
+        for key in ("clientId", "alias", "name"):
+            names = {each[key] for each in value if isinstance(each, dict) and key in each}
+            if names and len(names) == len(value):
+                return {each[key]: normalised(each, realm) for each in value}
+        return sorted((normalised(each, realm) for each in value), key=repr)
+    return value.replace(realm, "{realm}") if isinstance(value, str) else value
+
+
+def unlike(path: str, one: Any, other: Any) -> Iterator[str]:
+    """Where two realms differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(one.keys() | other.keys()):
+            yield from unlike(f"{path}/{name}", one.get(name), other.get(name))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            yield from unlike(f"{path}/{number}", *pair)
+    elif one != other:
+        yield f"{path}: {one} / {other}"
+
+
+async def test_an_empty_realm_becomes_what_an_import_makes(
+    imported: RunningKeycloak, empty: RunningKeycloak, admin_api: httpx.Client
+) -> None:
+    """The plan is what is then carried out, and names no secret; a second time nothing is to be done."""
+    commands = RealmCommands(empty)
+    planned = commands.run("plan", exit_code=2)
+    applied = commands.run("apply", "--yes")
+    for secret in (empty.broker_secret, empty.launch_secret, empty.admin_password):
+        assert secret not in planned + applied
+    assert planned in applied
+    assert commands.plan(is_empty=True) == []
+    applied_realm, imported_realm = (realm_as_it_is(admin_api, each.realm) for each in (empty, imported))
+    different = dict(line.split(": ", 1) for line in unlike("", applied_realm, imported_realm))
+    assert set(different) == (OF_OLDER if await empty.is_of("26.4") else set()), different
+
+
+def test_nothing_is_to_be_done_in_a_realm_that_was_imported(imported: RunningKeycloak) -> None:
+    """The file and what is wanted can't come apart."""
+    assert RealmCommands(imported).plan(is_empty=True) == []
