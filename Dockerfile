@@ -1,5 +1,6 @@
-# The broker: dependencies by hash, no build tools in the image, not root.
-FROM python:3.11-slim-bookworm AS build
+# The broker: dependencies by hash, no build tools in the image, not root, nothing to write but what is mounted.
+# Images are pinned by version; add their digests where you can look them up (docs/operations.md, Images).
+FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock requirements-dev.lock pyproject.toml README.md LICENSE ./
 COPY broker broker
@@ -10,14 +11,27 @@ RUN python -m venv /opt/broker \
  && /tmp/tools/bin/python -m hatchling build -t wheel -d /tmp/wheel \
  && /opt/broker/bin/pip install --no-cache-dir --no-deps /tmp/wheel/*.whl
 
-FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /var/lib/broker --create-home broker
+# Talkdesk's stand-in and the demo's app, for the profile `demo` of docker-compose.yml.
+FROM build AS demo
+COPY demo demo
+RUN useradd --system --uid 10002 demo
+USER demo
+ENV PATH=/tmp/tools/bin:$PATH PYTHONUNBUFFERED=1
+ENTRYPOINT ["python", "-m"]
+
+FROM python:3.11.13-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/broker --create-home broker && mkdir -p /run/secrets
 COPY --from=build /opt/broker /opt/broker
 USER broker
-ENV PATH=/opt/broker/bin:$PATH PYTHONUNBUFFERED=1 BROKER_DATA_DIR=/var/lib/broker
+WORKDIR /var/lib/broker
+ENV PATH=/opt/broker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    BROKER_DATA_DIR=/var/lib/broker BROKER_HOST=0.0.0.0 BROKER_PORT=8000 BROKER_SECRETS_DIR=/run/secrets
+# With SQLite it is written here; with PostgreSQL nothing is, and the root file system may be read-only.
 VOLUME /var/lib/broker
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+# Whether it lives, not whether it is ready: a restart mends no database and no Keycloak.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/live', timeout=3)"]
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["broker"]
-CMD ["serve", "--host", "0.0.0.0"]
+CMD ["serve"]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: setup check format test test-quick test-acceptance soak bench demo lock clean
+.PHONY: setup check format test test-quick test-docker test-acceptance soak bench demo lock clean
 
 setup: $(STAMP)
 
@@ -33,7 +33,11 @@ test: setup
 	$(BIN)/python -m pytest tests -n 2 --dist loadgroup $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz -m "not postgresql and not thorough" -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz -m "not postgresql and not thorough and not docker" -n 2 --dist worksteal $(ARGS)
+
+# Needs a Docker engine; no other target runs these.
+test-docker: setup
+	$(BIN)/python -m pytest tests/docker -m docker $(ARGS)
 
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
