@@ -123,9 +123,7 @@ class EndSessions:
         for status, ids in answers.items():
             await self.sign_ons.note_answer(ids, status)
         told = [
-            each.id
-            for each, result in zip(batch, results, strict=True)
-            if isinstance(result, int) and (each.foreign_session is not None or is_settled(each))
+            each.id for each, result in zip(batch, results, strict=True) if isinstance(result, int) and is_settled(each)
         ]
         await self.sign_ons.mark_told(told)
 

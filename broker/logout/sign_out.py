@@ -15,7 +15,7 @@ from broker.logout.end_sessions import EndSessions
 from broker.model.facts import LoggedOut
 from broker.model.logout import Logout, LogoutCause
 from broker.model.names import TalkdeskUserId, username_of
-from broker.model.sign_on import SignOn
+from broker.model.sign_on import SignOn, SignOnState
 from broker.model.task import Claim, Task, TaskKind
 from broker.observation import UNOBSERVED, Observer
 from broker.ports import Asked, Clock, LogoutRecords, Logouts, SignOns, Tasks
@@ -65,7 +65,8 @@ class SignOut:
         settled_before = self.now() - SETTLED
 
         def is_settled(sign_on: SignOn) -> bool:
-            return is_last or sign_on.created_at < settled_before or sign_on.foreign_session is not None
+            # Seen at the return of its launch it is a session already.
+            return is_last or sign_on.state is SignOnState.SEEN or sign_on.created_at < settled_before
 
         await self.end_sessions.all(
             sign_ons, logout=record, ends_offline_access=ends_offline_access, is_settled=is_settled

@@ -101,7 +101,7 @@ async def test_what_happened_is_counted(world: World) -> None:
         assert samples.of("call_seconds_count", peer=peer, operation=operation, status=status) >= 1, operation
     assert 'operation="other"' not in samples.text
     assert samples.of("database_up") == 1
-    assert samples.of("tasks", kind="sign out", state="waiting") == 1, "the next round"
+    assert samples.of("tasks", kind="check", state="waiting") == 1, "the next day"
     assert samples.of("tasks", kind="converge", state="due") == 0
 
 
