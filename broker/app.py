@@ -1,7 +1,6 @@
 """Composition root: every concrete thing is named here, and nowhere else."""
 
 import asyncio
-import contextlib
 import os
 import secrets
 import socket
@@ -14,13 +13,17 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from broker.alerts.contested import AlertOfContested
 from broker.alerts.sign_ons import AlertOfSignOns
 from broker.alerts.webhook import HttpWebhook
 from broker.converge.answer import Answer
 from broker.converge.check import Check
 from broker.converge.desired import Deployment
+from broker.converge.findings import Judge
 from broker.converge.provision import Converge
+from broker.converge.reconcile import Reconcile
 from broker.converge.rotation import AnswerRotation
+from broker.converge.turn import reconcile_every
 from broker.door import Door, StartPage, with_issuer
 from broker.downstream import HttpAppLogoutUrl
 from broker.events import endpoint as events_endpoint
@@ -93,20 +96,29 @@ class Broker:
     stores: Stores
     now: Clock
     longest_session: timedelta
+    converge: Converge
+    reconcile: Reconcile
+    reconcile_every: timedelta | None
+    """None: only when somebody says so."""
+    owner: str
+    """Names this process in leases."""
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
         working = asyncio.create_task(self.worker.run())
-        sweeping = asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))
+        others = [asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))]
+        if self.reconcile_every:
+            again = reconcile_every(self.reconcile, self.stores.turns, self.owner, self.reconcile_every)
+            others.append(asyncio.create_task(again))
         try:
             yield
         finally:
-            sweeping.cancel()
+            for each in others:
+                each.cancel()
             self.worker.stop()
             await working
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            await asyncio.gather(*others, return_exceptions=True)
 
 
 def utc_now() -> datetime:
@@ -136,11 +148,22 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
             switches=Switches(keycloak.identity_providers),
             webhook=_webhook(settings, await stack.enter_async_context(http_client())),
             relayed=await _relayed(config, stack, measured),
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         )
-        worker = _worker(parts)
-        longest = timedelta(hours=settings.longest_session_hours)
-        # Outside of everything: also what the framework answers by itself gets these headers.
-        yield Broker(RequestIds(EveryAnswer(_app(parts, worker))), worker, stores, now, longest)
+        converge = _converge(parts)
+        worker = _worker(parts, converge)
+        yield Broker(
+            # Outside of everything: also what the framework answers by itself gets these headers.
+            app=RequestIds(EveryAnswer(_app(parts, worker))),
+            worker=worker,
+            stores=stores,
+            now=now,
+            longest_session=timedelta(hours=settings.longest_session_hours),
+            converge=converge,
+            reconcile=_reconcile(parts, converge),
+            reconcile_every=timedelta(hours=settings.reconcile_hours) or None,
+            owner=parts.owner,
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +200,7 @@ class _Parts:
     webhook: Webhook | None
     relayed: Mapping[str, RelayedApp]
     """Apps whose logouts we deliver, by slug."""
+    owner: str
 
     @property
     def issuers(self) -> Issuers:
@@ -340,14 +364,15 @@ def _webhook(settings: Settings, client: httpx.AsyncClient) -> Webhook | None:
     return HttpWebhook(settings.alert_url.get_secret_value(), client) if settings.alert_url else None
 
 
-def _worker(parts: _Parts) -> Worker:
+def _converge(parts: _Parts) -> Converge:
     stores = parts.stores
-    converge = Converge(
+    return Converge(
         events=stores.events,
         installations=stores.installations,
         records=stores.provider_records,
         tasks=stores.tasks,
         providers=parts.keycloak.identity_providers,
+        repairs=stores.repairs,
         deployment=Deployment(
             instance=parts.instance,
             public_url=parts.settings.public_url,
@@ -359,6 +384,16 @@ def _worker(parts: _Parts) -> Worker:
         end_sessions=EndAccount(stores.sign_ons, stores.logout_records, parts.end_sessions, parts.now, parts.metrics),
         now=parts.now,
     )
+
+
+def _reconcile(parts: _Parts, converge: Converge) -> Reconcile:
+    stores = parts.stores
+    judge = Judge(converge.deployment, converge.app_names, converge.is_welcome)
+    return Reconcile(converge.providers, stores.known_providers, stores.repairs, stores.tasks, judge, parts.now)
+
+
+def _worker(parts: _Parts, converge: Converge) -> Worker:
+    stores = parts.stores
     apps = parts.talkdesk.apps
     answer = Answer(
         events=stores.events,
@@ -392,13 +427,15 @@ def _worker(parts: _Parts) -> Worker:
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
         TaskKind.ALERT: alert,
+        TaskKind.ALERT_CONTESTED: AlertOfContested(
+            stores.provider_records, stores.repairs, alert.app_names, stores.installations, parts.webhook, parts.now
+        ),
         TaskKind.DELIVER: Deliver(parts.relayed, stores.deliveries, parts.settle, parts.now),
     }
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lease = timedelta(seconds=parts.settings.lease_seconds)
     # A place for each app: one that hangs keeps none from another.
     places = {**PLACES, TaskKind.DELIVER: max(PLACES[TaskKind.DELIVER], len(parts.relayed))}
-    return Worker(stores.tasks, effects, owner, parts.metrics, lease=lease, places=places)
+    return Worker(stores.tasks, effects, parts.owner, parts.metrics, lease=lease, places=places)
 
 
 def _app(parts: _Parts, worker: Worker) -> FastAPI:

@@ -16,7 +16,7 @@ from broker.model.delivery import Delivery, DeliveryState, ReceivedToken
 from broker.model.event import Event, EventKey
 from broker.model.facts import Fact, LoggedOut
 from broker.model.failure import Failure, Streak
-from broker.model.identity_provider import ProviderRecord
+from broker.model.identity_provider import KnownProvider, ProviderRecord
 from broker.model.installation import Installation
 from broker.model.logout import Completed, Logout, LogoutCause
 from broker.model.names import AccountId, Alias, AppId, InstallationId, Slug, TalkdeskUserId
@@ -178,6 +178,14 @@ class Tasks(Protocol):
         """Time until the next task is due (not negative); None where nothing waits."""
         ...
 
+    async def enqueue_all(self, kind: TaskKind, keys: Sequence[str]) -> None:
+        """As `enqueue`, each of them, due now."""
+        ...
+
+    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, str | None]:
+        """Of these the keys that are not done, each with what its last try ended with; None where it was not tried since it was asked for."""
+        ...
+
 
 class ProviderRecords(Protocol):
     """Which aliases were used for which installation."""
@@ -204,6 +212,60 @@ class ProviderRecords(Protocol):
 
     async def live_of_account(self, account: AccountId) -> Sequence[ProviderRecord]:
         """The live ones of all installations of the account, by alias: one for each of its apps."""
+        ...
+
+
+class KnownProviders(Protocol):
+    """Installations with their identity providers, as the database knows them, many at a time: what a reconcile compares the realm with."""
+
+    async def count(self) -> int:
+        """How many installations there are."""
+        ...
+
+    async def by_alias(self, aliases: Collection[Alias]) -> Mapping[Alias, KnownProvider]:
+        """Those of these aliases that were ever ours."""
+        ...
+
+    async def page(
+        self, size: int, after: InstallationId | None = None
+    ) -> Sequence[tuple[InstallationId, KnownProvider]]:
+        """Installations in the order of their ids, at most so many of those that follow the given one; each with its newest generation."""
+        ...
+
+
+class Repairs(Protocol):
+    """How often our fields had to be written again, so that nobody fights with us for ever."""
+
+    async def contested(self, aliases: Collection[Alias], now: datetime) -> Mapping[Alias, frozenset[str]]:
+        """By alias the fields that were repaired so often of late that they are not repaired again for now."""
+        ...
+
+    async def note(self, alias: Alias, fields: Collection[str], now: datetime) -> None:
+        """These were just repaired."""
+        ...
+
+    async def call_for_people(self, alias: Alias, now: datetime) -> bool:
+        """Ask for the alert that somebody else writes our fields; False where that was done a short time ago."""
+        ...
+
+    async def forget(self, repaired_before: datetime) -> int:
+        """Delete what was noted before then; how many."""
+        ...
+
+
+class Turns(Protocol):
+    """Who may do what only one process at a time may do. Leases go by the database's clock."""
+
+    async def take(self, name: str, owner: str, lease: timedelta, *, every: timedelta = timedelta()) -> bool:
+        """Whether it is this owner's turn now: nobody else's lease runs, and the last turn that was done ended `every` ago at least."""
+        ...
+
+    async def renew(self, name: str, owner: str, lease: timedelta) -> bool:
+        """Keep it for so long from now; False where the lease has run out."""
+        ...
+
+    async def give_back(self, name: str, owner: str, *, is_done: bool) -> None:
+        """It is over. Not done: it may be taken again at once."""
         ...
 
 
@@ -507,6 +569,13 @@ class IdentityProviders(Protocol):
 
     async def find(self, alias: Alias) -> Json | None:
         """The representation; None if there is none."""
+        ...
+
+    async def page(self, first: int, size: int) -> Sequence[Json]:
+        """Whole representations, also of what is not ours, by alias: at most `size`, after the first so many.
+
+        What is made or deleted meanwhile may shift the others: one may come twice, or not at all.
+        """
         ...
 
     async def create(self, representation: Json) -> bool:

@@ -184,6 +184,7 @@ class Settings(EventSettings):
     alert_url: SecretStr | None = None
     alert_after: int = Field(5, ge=1, le=1000)
     longest_session_hours: int = Field(720, ge=1)
+    reconcile_hours: int = Field(24, ge=0, le=720)
 
     @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
     @classmethod

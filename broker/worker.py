@@ -35,6 +35,7 @@ PLACES: Mapping[TaskKind, int] = {
     TaskKind.SIGN_OUT: 8,
     TaskKind.CHECK: 2,
     TaskKind.ALERT: 2,
+    TaskKind.ALERT_CONTESTED: 2,
     TaskKind.DELIVER: 8,
 }
 _FIRST_DELAY_S = 1.0
@@ -67,6 +68,11 @@ class Worker:
         self._wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], TaskKind] = {}
         self._stopping = False
+
+    @property
+    def lease(self) -> timedelta:
+        """How long it claims tasks for."""
+        return self._lease
 
     def wake(self) -> None:
         """Something may be due now."""

@@ -3,11 +3,12 @@
 import typer
 
 from broker import logs
-from broker.cli import accounts, database, events, failures, installations, keys, logouts, serve, sign_ons
+from broker.cli import accounts, database, events, failures, installations, keys, logouts, reconcile, serve, sign_ons
 
 # Tracebacks in plain text: rich's would print local variables, and among those are secrets.
 app = typer.Typer(name="broker", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("serve")(serve.serve)
+app.command("reconcile")(reconcile.reconcile)
 app.add_typer(events.app, name="events")
 app.add_typer(installations.app, name="installations")
 app.add_typer(accounts.app, name="accounts")

@@ -17,6 +17,8 @@ class TaskKind(StrEnum):
     """Ask Talkdesk whether the installation's credentials still work, and again a day later. Key: installation id."""
     ALERT = "alert"
     """Tell the operator that the installation's sign-ons fail in a row. Key: installation id."""
+    ALERT_CONTESTED = "alert contested"
+    """Tell the operator that somebody else writes fields that are ours. Key: installation id."""
     DELIVER = "deliver"
     """Deliver what an app has not confirmed of Keycloak's logout tokens. Key: slug of its relay."""
 
