@@ -10,7 +10,8 @@ from typing import Protocol
 import structlog
 
 from broker.errors import StorageError
-from broker.ports import Clock, Deliveries, LogoutRecords, OneTimeValues, Retention, SignOns
+from broker.model.identity_provider import CONTESTED_FOR
+from broker.ports import Clock, Deliveries, LogoutRecords, OneTimeValues, Repairs, Retention, SignOns
 
 log = structlog.get_logger()
 
@@ -36,6 +37,9 @@ class Kept(Protocol):
     def deliveries(self) -> Deliveries: ...
 
     @property
+    def repairs(self) -> Repairs: ...
+
+    @property
     def retention(self) -> Retention: ...
 
 
@@ -55,6 +59,7 @@ async def tidy(kept: Kept, longest_session: timedelta, now: Clock) -> None:
     await kept.sign_ons.end_old(now() - longest_session)
     await kept.deliveries.forget(now() - KEPT)
     await kept.logout_records.forget(now() - KEPT)
+    await kept.repairs.forget(now() - CONTESTED_FOR)
     await forget_old(kept.retention, now)
 
 

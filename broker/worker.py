@@ -36,6 +36,7 @@ PLACES: Mapping[TaskKind, int] = {
     TaskKind.CHECK: 2,
     TaskKind.ALERT: 2,
     TaskKind.ALERT_UNDELIVERED: 2,
+    TaskKind.ALERT_CONTESTED: 2,
     TaskKind.DELIVER: 8,
 }
 _FIRST_DELAY_S = 1.0
@@ -69,6 +70,11 @@ class Worker:
         self._running: dict[asyncio.Task[None], TaskKind] = {}
         self._stopping = False
         self._beat: float | None = None
+
+    @property
+    def lease(self) -> timedelta:
+        """How long it claims tasks for."""
+        return self._lease
 
     def wake(self) -> None:
         """Something may be due now."""

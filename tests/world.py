@@ -71,6 +71,10 @@ class Realm(Protocol):
         """Delete an identity provider, as an administrator does in the console."""
         ...
 
+    async def delete_mappers(self, alias: str) -> None:
+        """Delete an identity provider's mappers, as an administrator does in the console."""
+        ...
+
 
 class Addresses(Protocol):
     """Where browsers find the parts of a world, if that is not where they listen."""

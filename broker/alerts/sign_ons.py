@@ -51,7 +51,7 @@ class AlertOfSignOns:
     def _content(self, installation: Installation, streak: Streak) -> Json:
         last = streak.last
         app = self.app_names.get(installation.app, "An app")
-        customer = _plain(installation.account_name) or "an account without a name"
+        customer = plain(installation.account_name) or "an account without a name"
         return {
             "text": (
                 f"{app}: the last {streak.in_a_row} sign-ons of {customer} failed. "
@@ -68,7 +68,7 @@ class AlertOfSignOns:
         }
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name from outside without what a chat tool would make a link, a mention or a picture of."""
     words = "".join(char if char.isalnum() or char in " ,'-" else " " for char in name).split()
     return " ".join(words)[:80]

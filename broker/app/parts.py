@@ -41,6 +41,8 @@ class Parts:
     webhook: Webhook | None
     relayed: Mapping[str, RelayedApp]
     """Apps whose logouts we deliver, by slug."""
+    owner: str
+    """Names this process in leases."""
 
     @property
     def issuers(self) -> Issuers:

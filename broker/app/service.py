@@ -1,7 +1,9 @@
 """The service as a whole: opened, working, let go."""
 
 import asyncio
-import contextlib
+import os
+import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +22,10 @@ from broker.app.adapters import (
 )
 from broker.app.parts import Parts
 from broker.app.routes import make_app
-from broker.app.tasks import make_worker
+from broker.app.tasks import make_converge, make_reconcile, make_worker
+from broker.converge.provision import Converge
+from broker.converge.reconcile import Reconcile
+from broker.converge.turn import reconcile_every
 from broker.housekeeping import keep_house
 from broker.issuer.keys import SigningKeys
 from broker.launch.switch import Switches
@@ -50,20 +55,29 @@ class Broker:
     """To be begun before the end, so that nobody's request is cut."""
     now: Clock
     longest_session: timedelta
+    converge: Converge
+    reconcile: Reconcile
+    reconcile_every: timedelta | None
+    """None: only when somebody says so."""
+    owner: str
+    """Names this process in leases."""
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
         working = asyncio.create_task(self.worker.run())
-        sweeping = asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))
+        others = [asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))]
+        if self.reconcile_every:
+            again = reconcile_every(self.reconcile, self.stores.turns, self.owner, self.reconcile_every)
+            others.append(asyncio.create_task(again))
         try:
             yield
         finally:
-            sweeping.cancel()
+            for each in others:
+                each.cancel()
             self.worker.stop()
             await working
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            await asyncio.gather(*others, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -88,10 +102,21 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
             switches=Switches(keycloak.identity_providers),
             webhook=webhook_of(settings, await stack.enter_async_context(http_client())),
             relayed=await relayed_apps(config, stack, measured),
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         )
-        worker = make_worker(parts)
-        longest = timedelta(hours=settings.longest_session_hours)
+        converge = make_converge(parts)
+        worker = make_worker(parts, converge)
         draining = Draining()
-        # Outside of everything: also what the framework answers by itself gets these headers.
-        app = RequestIds(EveryAnswer(make_app(parts, worker, draining), draining), settings.proxies)
-        yield Broker(app, worker, stores, draining, now, longest)
+        yield Broker(
+            # Outside of everything: also what the framework answers by itself gets these headers.
+            app=RequestIds(EveryAnswer(make_app(parts, worker, draining), draining), settings.proxies),
+            worker=worker,
+            stores=stores,
+            draining=draining,
+            now=now,
+            longest_session=timedelta(hours=settings.longest_session_hours),
+            converge=converge,
+            reconcile=make_reconcile(parts, converge),
+            reconcile_every=timedelta(hours=settings.reconcile_hours) or None,
+            owner=parts.owner,
+        )

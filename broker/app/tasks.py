@@ -1,17 +1,17 @@
-"""Tasks wired: which effect a kind of task has."""
+"""Tasks wired: which effect a kind of task has, and what looks at the whole realm."""
 
-import os
-import secrets
-import socket
 from datetime import timedelta
 
+from broker.alerts.contested import AlertOfContested
 from broker.alerts.sign_ons import AlertOfSignOns
 from broker.alerts.sign_outs import AlertOfSignOuts
 from broker.app.parts import Parts
 from broker.converge.answer import Answer
 from broker.converge.check import Check
 from broker.converge.desired import Deployment
+from broker.converge.findings import Judge
 from broker.converge.provision import Converge
+from broker.converge.reconcile import Reconcile
 from broker.converge.rotation import AnswerRotation
 from broker.logout.account import EndAccount
 from broker.logout.deliver import Deliver
@@ -21,15 +21,16 @@ from broker.observation import Timed
 from broker.worker import PLACES, Effect, Worker
 
 
-def make_worker(parts: Parts) -> Worker:
-    """The worker of this service."""
+def make_converge(parts: Parts) -> Converge:
+    """What makes Keycloak as the facts of one installation say."""
     stores = parts.stores
-    converge = Converge(
+    return Converge(
         events=stores.events,
         installations=stores.installations,
         records=stores.provider_records,
         tasks=stores.tasks,
         providers=parts.keycloak.identity_providers,
+        repairs=stores.repairs,
         deployment=Deployment(
             instance=parts.instance,
             public_url=parts.settings.public_url,
@@ -41,6 +42,18 @@ def make_worker(parts: Parts) -> Worker:
         end_sessions=EndAccount(stores.sign_ons, stores.logout_records, parts.end_sessions, parts.now, parts.metrics),
         now=parts.now,
     )
+
+
+def make_reconcile(parts: Parts, converge: Converge) -> Reconcile:
+    """What looks at the whole realm."""
+    stores = parts.stores
+    judge = Judge(converge.deployment, converge.app_names, converge.is_welcome)
+    return Reconcile(converge.providers, stores.known_providers, stores.repairs, stores.tasks, judge, parts.now)
+
+
+def make_worker(parts: Parts, converge: Converge) -> Worker:
+    """The worker of this service."""
+    stores = parts.stores
     apps = parts.talkdesk.apps
     answer = Answer(
         events=stores.events,
@@ -75,11 +88,13 @@ def make_worker(parts: Parts) -> Worker:
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
         TaskKind.ALERT: alert,
+        TaskKind.ALERT_CONTESTED: AlertOfContested(
+            stores.provider_records, stores.repairs, alert.app_names, stores.installations, parts.webhook, parts.now
+        ),
         TaskKind.ALERT_UNDELIVERED: AlertOfSignOuts(stores.deliveries, clients, parts.webhook, parts.now),
         TaskKind.DELIVER: Deliver(parts.relayed, stores.deliveries, parts.settle, parts.now),
     }
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lease = timedelta(seconds=parts.settings.lease_seconds)
     # A place for each app: one that hangs keeps none from another.
     places = {**PLACES, TaskKind.DELIVER: max(PLACES[TaskKind.DELIVER], len(parts.relayed))}
-    return Worker(stores.tasks, effects, owner, parts.metrics, lease=lease, places=places)
+    return Worker(stores.tasks, effects, parts.owner, parts.metrics, lease=lease, places=places)

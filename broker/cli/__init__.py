@@ -14,6 +14,7 @@ from broker.cli import (
     keys,
     logouts,
     realm,
+    reconcile,
     serve,
     sign_ons,
 )
@@ -23,6 +24,7 @@ app = typer.Typer(name="broker", no_args_is_help=True, pretty_exceptions_enable=
 app.command("serve")(serve.serve)
 app.command("check")(check.check)
 app.add_typer(realm.app, name="realm")
+app.command("reconcile")(reconcile.reconcile)
 app.add_typer(events.app, name="events")
 app.add_typer(installations.app, name="installations")
 app.add_typer(accounts.app, name="accounts")

@@ -33,6 +33,9 @@ NOTES = (
 )
 """Claims of our ID token that become notes of the Keycloak session, from where apps get them."""
 
+MAPPER = "mapper"
+"""Stands for all of our mapper, where fields are named."""
+
 OWNER_KEY = "brokerInstance"
 """Key in `config`: which broker made it. By this, not by its name, an identity provider is ours."""
 

@@ -14,14 +14,14 @@ from datetime import timedelta
 import structlog
 
 from broker.converge import merge
-from broker.converge.desired import MAPPER_NAME, Deployment, desired_mapper, desired_provider
+from broker.converge.desired import MAPPER, Deployment, desired_mapper, desired_provider
 from broker.converge.urgent import urgent
 from broker.errors import KeycloakError, OutsideError
 from broker.model.identity_provider import ProviderRecord, ProviderState
 from broker.model.installation import Installation
 from broker.model.names import AccountId, Alias, AppId, InstallationId
 from broker.model.task import Claim, Task, TaskKind
-from broker.ports import Clock, Events, IdentityProviders, Installations, Json, ProviderRecords, Tasks
+from broker.ports import Clock, Events, IdentityProviders, Installations, Json, ProviderRecords, Repairs, Tasks
 
 # A realm may hold leftovers of another broker under our next names, but not endlessly many.
 _MAX_LOST_ALIASES = 20
@@ -41,6 +41,7 @@ class Converge:
     records: ProviderRecords
     tasks: Tasks
     providers: IdentityProviders
+    repairs: Repairs
     deployment: Deployment
     app_names: Mapping[AppId, str]
     is_welcome: Callable[[AccountId], bool]
@@ -122,11 +123,31 @@ class Converge:
         current = await self._create_or_find(record, desired)
         if current is None:
             return False
-        await self._ensure_mapper(record.alias)
-        wanted = merge.completed(merge.merged(current, desired))
+        mapper = merge.mapper_to_write(await self.providers.mappers(record.alias), desired_mapper(record.alias))
+        changed = merge.drift(current, desired) | ({MAPPER} if mapper else frozenset())
+        # What is not complete yet is nobody's but ours.
+        contested = (
+            await self._contested(installation, record.alias, changed) if merge.is_set_up(current) else frozenset()
+        )
+        if mapper and MAPPER not in contested:
+            await self._write_mapper(record.alias, mapper)
+        wanted = merge.completed(merge.merged(current, desired, but_not=contested))
         if wanted != merge.writable(current):
             await self.providers.replace(wanted)
+        if merge.is_set_up(current) and (repaired := changed - contested):
+            await self.repairs.note(record.alias, repaired, self.now())
+            log.warning("repaired", installation=installation.id, alias=record.alias, fields=sorted(repaired))
         return True
+
+    async def _contested(self, installation: Installation, alias: Alias, changed: frozenset[str]) -> frozenset[str]:
+        """Which of these changes stay for now: somebody makes them again and again, and two that write in turns help nobody."""
+        if not changed:
+            return changed
+        contested = changed & (await self.repairs.contested([alias], self.now())).get(alias, frozenset())
+        if contested and await self.repairs.call_for_people(alias, self.now()):
+            fields = sorted(contested)
+            log.error("somebody else writes our fields", installation=installation.id, alias=alias, fields=fields)
+        return contested
 
     async def _create_or_find(self, record: ProviderRecord, desired: Json) -> Json | None:
         if record.state is ProviderState.RESERVED:
@@ -140,10 +161,8 @@ class Converge:
         current = await self.providers.find(alias)
         return current if current is not None and merge.is_ours(current, self.deployment.instance) else None
 
-    async def _ensure_mapper(self, alias: Alias) -> None:
-        desired = desired_mapper(alias)
-        current = next((found for found in await self.providers.mappers(alias) if found["name"] == MAPPER_NAME), None)
-        if current is None:
-            await self.providers.create_mapper(alias, desired)
-        elif (wanted := merge.merged_mapper(current, desired)) != current:
-            await self.providers.replace_mapper(alias, wanted)
+    async def _write_mapper(self, alias: Alias, mapper: Json) -> None:
+        if "id" in mapper:
+            await self.providers.replace_mapper(alias, mapper)
+        else:
+            await self.providers.create_mapper(alias, mapper)

@@ -9,14 +9,15 @@ from broker.door import Door
 from broker.errors import KeycloakError, SignOnFailed
 from broker.launch.decide import Next, Session, decide
 from broker.launch.foreign import ForeignSessions
-from broker.launch.start import ToKeycloak
+from broker.launch.start import SETTING_UP_AGAIN_S, ToKeycloak
 from broker.model.authorization import Launch
 from broker.model.browser import LAST_COOKIE, Cookie
 from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
 from broker.model.names import TalkdeskUserId
-from broker.model.outcome import Outcome, Redirect
+from broker.model.outcome import GoOn, Outcome, Redirect
 from broker.model.sign_on import Person, SignOn, SignOnState
+from broker.model.task import Task, TaskKind
 from broker.ports import Clock, Failures, Json, LaunchClient, OneTimeKind, RealmKeys, SignOns
 from broker.states import Arrival, States
 from broker.to_talkdesk import ToTalkdesk
@@ -54,13 +55,17 @@ class ReturnFromKeycloak:
         launch = Launch.from_json(arrival.content["launch"])
         installation = await self.door.enter(launch.installation, Stage.RETURN, launch.hint)
         session = await self._session(arrival, launch)
+        if session.sign_on is None and (noteless := await self._noteless(installation, launch)):
+            await self.to_keycloak.ask_for(Task(TaskKind.CONVERGE, installation.id))
+            if launch.proven is not None:
+                # Certainly this person's, and of no use to any app: ended, and made again once the mapper is back.
+                going = await self._again(noteless, installation, arrival, launch)
+                return replace(going, after_s=SETTING_UP_AGAIN_S, is_setting_up=True)
         match decide(launch, installation, session), session.sign_on:
             case Next.OPEN_APP, _:
                 return await self._open_app(installation, session, arrival, launch)
             case Next.END_AND_SIGN_ON, SignOn() as sign_on:
-                await self._end(sign_on, launch)
-                again = replace(launch, ended=launch.ended + 1)
-                return await self.to_keycloak(again, installation, clear=arrival.cookie_name)
+                return await self._again(sign_on, installation, arrival, launch)
             case Next.PROVE, _:
                 return await self.to_talkdesk(installation, launch, Stage.RETURN, clear_cookie=arrival.cookie_name)
         raise _failed(Reason.SESSION_NOT_OURS, launch, status=409)
@@ -79,6 +84,29 @@ class ReturnFromKeycloak:
         # Only now: a link that somebody sent must not decide where this browser resumes.
         last = Cookie(LAST_COOKIE, quote(installation.id, safe=""), REMEMBERED_S)
         return Redirect(self.door.app(installation).url, set_cookies=(last,), clear_cookie=arrival.cookie_name)
+
+    async def _noteless(self, installation: Installation, launch: Launch) -> SignOn | None:
+        """A sign-on of this person that Keycloak took since the launch began, though its session has none of our notes.
+
+        Then somebody has changed or deleted our mapper, at which no reconcile looks by itself. A hint proves nothing, but is enough to look.
+        """
+        user = launch.proven or launch.hint
+        known = await self.sign_ons.of_person(installation.account, user) if user else ()
+        return next(
+            (
+                each
+                for each in known
+                if each.state is SignOnState.REDEEMED
+                and each.installation == installation.id
+                and each.asked_at >= launch.began_at
+            ),
+            None,
+        )
+
+    async def _again(self, session: SignOn, installation: Installation, arrival: Arrival, launch: Launch) -> GoOn:
+        await self._end(session, launch)
+        again = replace(launch, ended=launch.ended + 1)
+        return await self.to_keycloak(again, installation, clear=arrival.cookie_name)
 
     async def _end(self, session: SignOn, launch: Launch) -> None:
         """End the session; where it stays, all of that person's.

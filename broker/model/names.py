@@ -20,6 +20,9 @@ Slug = NewType("Slug", str)
 Alias = NewType("Alias", str)
 """Name of an identity provider in the realm; never used for a second one (a used alias breaks its users for good)."""
 
+ALIAS_PREFIX = "talkdesk"
+"""How every alias begins."""
+
 MAX_ID_LENGTH = 255
 """Longest identifier of Talkdesk's that is taken, in characters; theirs have 24 or 32."""
 
@@ -42,7 +45,7 @@ def is_slug(text: str) -> bool:
 
 def alias_of(slug: Slug, generation: int) -> Alias:
     """Alias of the installation's identity provider; `generation` counts from 1."""
-    return Alias(f"talkdesk-{slug}" if generation == 1 else f"talkdesk-{slug}-{generation}")
+    return Alias(f"{ALIAS_PREFIX}-{slug}" if generation == 1 else f"{ALIAS_PREFIX}-{slug}-{generation}")
 
 
 def client_id_of(slug: Slug) -> str:

@@ -19,6 +19,8 @@ class TaskKind(StrEnum):
     """Tell the operator that the installation's sign-ons fail in a row. Key: installation id."""
     ALERT_UNDELIVERED = "alert undelivered"
     """Tell the operator that sign-outs did not reach an app. Key: slug of its relay."""
+    ALERT_CONTESTED = "alert contested"
+    """Tell the operator that somebody else writes fields that are ours. Key: installation id."""
     DELIVER = "deliver"
     """Deliver what an app has not confirmed of Keycloak's logout tokens. Key: slug of its relay."""
 

@@ -19,6 +19,7 @@ from broker.ports.keycloak import (
 from broker.ports.logouts import Asked, Deliveries, LogoutRecords, Logouts
 from broker.ports.one_time import OneTimeKind, OneTimeValues
 from broker.ports.others import AppLogoutUrl, Webhook
+from broker.ports.reconciling import KnownProviders, Repairs, Turns
 from broker.ports.sign_ons import Failures, SignOns
 from broker.ports.talkdesk import Apps, EventKeySource, TalkdeskOAuth, TokenAnswer
 from broker.ports.tasks import Tasks
@@ -37,6 +38,7 @@ __all__ = [
     "Installations",
     "IssuerKeys",
     "Json",
+    "KnownProviders",
     "LaunchClient",
     "LogoutEndpoint",
     "LogoutRecords",
@@ -50,10 +52,12 @@ __all__ = [
     "RealmSessions",
     "RealmUsers",
     "Receipt",
+    "Repairs",
     "Retention",
     "SignOns",
     "TalkdeskOAuth",
     "Tasks",
     "TokenAnswer",
+    "Turns",
     "Webhook",
 ]

@@ -17,6 +17,13 @@ class IdentityProviders(Protocol):
         """The representation; None if there is none."""
         ...
 
+    async def page(self, first: int, size: int) -> Sequence[Json]:
+        """Whole representations, also of what is not ours, by alias: at most `size`, after the first so many.
+
+        What is made or deleted meanwhile may shift the others: one may come twice, or not at all.
+        """
+        ...
+
     async def create(self, representation: Json) -> bool:
         """False where the alias is taken."""
         ...

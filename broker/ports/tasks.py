@@ -1,6 +1,6 @@
 """Port of the work that follows from events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -30,6 +30,14 @@ class Tasks(Protocol):
 
     async def give_up(self, claim: Claim, error: str) -> bool:
         """Leave it as failed, visible, until it is asked for again; False as in `finish`."""
+        ...
+
+    async def enqueue_all(self, kind: TaskKind, keys: Sequence[str]) -> None:
+        """As `enqueue`, each of them, due now."""
+        ...
+
+    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, str | None]:
+        """Of these the keys that are not done, each with what its last try ended with; None where it was not tried since it was asked for."""
         ...
 
     async def next_due(self) -> timedelta | None:

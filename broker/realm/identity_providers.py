@@ -6,11 +6,18 @@ Leaves to others: what an identity provider should look like. Needs the role `ma
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
 from keycloak import KeycloakAdmin
-from keycloak.exceptions import HTTP_CONFLICT, HTTP_NOT_FOUND, KeycloakOperationError
+from keycloak.exceptions import (
+    HTTP_CONFLICT,
+    HTTP_NOT_FOUND,
+    KeycloakGetError,
+    KeycloakOperationError,
+    raise_error_from_response,
+)
 
-from broker.model.names import Alias
+from broker.model.names import ALIAS_PREFIX, Alias
 from broker.ports import Json
 from broker.realm.connection import RealmConnection, path_part, translated
 
@@ -21,6 +28,7 @@ class KeycloakIdentityProviders:
     def __init__(self, connection: RealmConnection) -> None:
         """Calls nothing yet."""
         self._admin = KeycloakAdmin(connection=connection)
+        self._list = f"admin/realms/{connection.realm_name}/identity-provider/instances"
 
     async def find(self, alias: Alias) -> Json | None:
         """The representation; None if there is none."""
@@ -31,6 +39,20 @@ class KeycloakIdentityProviders:
                 if _says_missing(error):
                     return None
                 raise
+
+    async def page(self, first: int, size: int) -> Sequence[Json]:
+        """As the port says.
+
+        The search takes out what is neither called `talkdesk…` nor shown as such; case does not matter to it. Keycloak can't search by
+        `config`, where the mark of ownership is.
+        """
+        with translated("list of identity providers"):
+            answer = await self._admin.connection.a_raw_get(
+                self._list, search=ALIAS_PREFIX, first=first, max=size, briefRepresentation="false"
+            )
+            found = cast(list[Json], raise_error_from_response(answer, KeycloakGetError))
+            # A KeyError or TypeError here is an answer that is not Keycloak's.
+            return [each for each in found if each["alias"]]
 
     async def create(self, representation: Json) -> bool:
         """False where the alias is taken."""

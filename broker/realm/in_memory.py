@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from broker.errors import KeycloakError
-from broker.model.names import Alias
+from broker.model.names import ALIAS_PREFIX, Alias
 from broker.model.realm_user import MatchRule, RealmUser
 from broker.ports import Json
 
@@ -22,6 +22,11 @@ class InMemoryIdentityProviders:
     async def find(self, alias: Alias) -> Json | None:
         """The representation; None if there is none."""
         return deepcopy(self._providers.get(alias))
+
+    async def page(self, first: int, size: int) -> Sequence[Json]:
+        """As the port says."""
+        aliases = sorted(alias for alias in self._providers if alias.lower().startswith(ALIAS_PREFIX))
+        return [deepcopy(self._providers[alias]) for alias in aliases[first : first + size]]
 
     async def create(self, representation: Json) -> bool:
         """False where the alias is taken."""

@@ -120,6 +120,7 @@ class Settings(EventSettings):
     alert_url: SecretStr | None = None
     alert_after: int = Field(5, ge=1, le=1000)
     longest_session_hours: int = Field(720, ge=1)
+    reconcile_hours: int = Field(24, ge=0, le=720)
     trusted_proxies: str = "127.0.0.0/8,::1"
     drain_seconds: int = Field(0, ge=0, le=600)
 

@@ -164,7 +164,28 @@ identity_provider = Table(
     Column("generation", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("was_live", Boolean, nullable=False),
+    Column("contested_at", Instant),  # when it was last said that somebody else writes our fields as well
     UniqueConstraint("installation_id", "generation"),
+)
+
+repair = Table(
+    "repair",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("alias", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("repaired_at", Instant, nullable=False),
+    Index(None, "alias"),
+    Index(None, "repaired_at"),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
 )
 
 one_time = Table(

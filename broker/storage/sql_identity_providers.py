@@ -23,7 +23,7 @@ class SqlProviderRecords:
     async def find_latest(self, installation: InstallationId) -> ProviderRecord | None:
         """As the port says."""
         row = await self._database.read(lambda connection: connection.execute(_newest(installation)).first())
-        return None if row is None else _record_of(row)
+        return None if row is None else record_of(row)
 
     async def reserve(self, installation: InstallationId) -> ProviderRecord:
         """As the port says."""
@@ -32,7 +32,7 @@ class SqlProviderRecords:
             hold(connection, ("identity provider", installation))
             row = connection.execute(_newest(installation)).first()
             if row is not None and row.state != ProviderState.WITHDRAWN.value:
-                return _record_of(row)
+                return record_of(row)
             generation = 1 if row is None else row.generation + 1
             alias = alias_of(slug_of(installation), generation)
             record = ProviderRecord(installation, generation, alias, ProviderState.RESERVED)
@@ -61,7 +61,7 @@ class SqlProviderRecords:
             select(table).where(table.c.installation_id == installation, table.c.was_live).order_by(table.c.generation)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_record_of(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     async def live_of_account(self, account: AccountId) -> Sequence[ProviderRecord]:
         """As the port says."""
@@ -72,7 +72,7 @@ class SqlProviderRecords:
             .order_by(table.c.alias)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_record_of(row) for row in rows]
+        return [record_of(row) for row in rows]
 
 
 def _newest(installation: InstallationId) -> Select[Any]:
@@ -90,7 +90,8 @@ def _values(record: ProviderRecord) -> dict[str, Any]:
     }
 
 
-def _record_of(row: Row[Any]) -> ProviderRecord:
+def record_of(row: Row[Any]) -> ProviderRecord:
+    """A row of the table `identity_provider`."""
     return ProviderRecord(
         InstallationId(row.installation_id), row.generation, Alias(row.alias), ProviderState(row.state)
     )

@@ -76,8 +76,8 @@ class SqlInstallationList:
         def work(connection: Connection) -> tuple[list[InstallationRow], str | None]:
             owners = connection.execute(query).all()
             ids = [owner.id for owner in owners]
-            folded, with_credentials = _folded(connection, _fact.installation_id.in_(ids))
-            providers = _newest_providers(connection, ids)
+            folded, with_credentials = folded_many(connection, _fact.installation_id.in_(ids))
+            providers = newest_providers(connection, ids)
             rows = [
                 _installation_of(owner, folded.get(owner.id), providers.get(owner.id), owner.id in with_credentials)
                 for owner in owners
@@ -116,7 +116,7 @@ class SqlAccountList:
         def work(connection: Connection) -> Page[AccountRow]:
             found = connection.execute(query).all()
             ids = [row.account_id for row in found]
-            folded, _ = _folded(connection, _installation.account_id.in_(ids))
+            folded, _ = folded_many(connection, _installation.account_id.in_(ids))
             rows = [
                 _account_of(row, [each for each in folded.values() if each.account == row.account_id]) for row in found
             ]
@@ -164,7 +164,9 @@ def _event_of(row: Row[Any]) -> EventRow:
     )
 
 
-def _folded(connection: Connection, which: ColumnElement[bool]) -> tuple[Mapping[str, Installation], frozenset[str]]:
+def folded_many(
+    connection: Connection, which: ColumnElement[bool]
+) -> tuple[Mapping[str, Installation], frozenset[str]]:
     """Installations by id, without credentials, and the ids of those that have some."""
     # Whether there are credentials is asked of the database; what is sealed is not fetched.
     columns: list[Any] = [
@@ -191,7 +193,7 @@ def _folded(connection: Connection, which: ColumnElement[bool]) -> tuple[Mapping
     return folded, frozenset(with_credentials)
 
 
-def _newest_providers(connection: Connection, ids: Sequence[str]) -> Mapping[str, Row[Any]]:
+def newest_providers(connection: Connection, ids: Sequence[str]) -> Mapping[str, Row[Any]]:
     query = select(schema.identity_provider).where(_provider.installation_id.in_(ids)).order_by(_provider.generation)
     return {row.installation_id: row for row in connection.execute(query)}  # the last one of each stays
 

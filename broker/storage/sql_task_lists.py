@@ -51,6 +51,7 @@ class SqlTaskList:
             _is(TaskKind.CONVERGE, _task.key == installation),
             _is(TaskKind.CHECK, _task.key == installation),
             _is(TaskKind.ALERT, _task.key == installation),
+            _is(TaskKind.ALERT_CONTESTED, _task.key == installation),
             _is(TaskKind.ANSWER, _task.key.in_([str(number) for number in numbers])),
             await self._of_logouts(_logout.event.in_(numbers)),
         )

@@ -12,14 +12,17 @@ from broker.storage.sql_failures import SqlFailures
 from broker.storage.sql_identity_providers import SqlProviderRecords
 from broker.storage.sql_installations import SqlInstallations
 from broker.storage.sql_issuer_keys import SqlIssuerKeys
+from broker.storage.sql_known_providers import SqlKnownProviders
 from broker.storage.sql_logout_records import SqlLogoutRecords
 from broker.storage.sql_logouts import SqlLogouts
 from broker.storage.sql_one_time import SqlOneTimeValues
 from broker.storage.sql_records import SqlAccounts, SqlMeta
+from broker.storage.sql_repairs import SqlRepairs
 from broker.storage.sql_retention import SqlRetention
 from broker.storage.sql_sign_ons import SqlSignOns
 from broker.storage.sql_task_lists import SqlBacklog, SqlOrigins
 from broker.storage.sql_tasks import SqlTasks
+from broker.storage.sql_turns import SqlTurns
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Stores:
     deliveries: ports.Deliveries
     tasks: ports.Tasks
     provider_records: ports.ProviderRecords
+    known_providers: ports.KnownProviders
+    repairs: ports.Repairs
+    turns: ports.Turns
     one_time_values: ports.OneTimeValues
     sign_ons: ports.SignOns
     accounts: ports.Accounts
@@ -54,6 +60,9 @@ def open_stores(database: Database, sealer: Sealer, clock: Clock) -> Stores:
         deliveries=SqlDeliveries(database, sealer),
         tasks=SqlTasks(database),
         provider_records=SqlProviderRecords(database),
+        known_providers=SqlKnownProviders(database),
+        repairs=SqlRepairs(database),
+        turns=SqlTurns(database),
         one_time_values=SqlOneTimeValues(database, sealer),
         sign_ons=SqlSignOns(database),
         accounts=SqlAccounts(database),

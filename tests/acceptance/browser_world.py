@@ -77,6 +77,10 @@ class SiteRealm:
         """As the port says."""
         await self._where_it_listens.delete_provider(alias)
 
+    async def delete_mappers(self, alias: str) -> None:
+        """As the port says."""
+        await self._where_it_listens.delete_mappers(alias)
+
     @property
     def _where_it_listens(self) -> RunningKeycloak:
         server = self.server

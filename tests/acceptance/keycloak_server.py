@@ -123,6 +123,13 @@ class RunningKeycloak:
         async with self.admin() as admin:
             (await admin.delete(f"identity-provider/instances/{alias}")).raise_for_status()
 
+    async def delete_mappers(self, alias: str) -> None:
+        """As in the console."""
+        path = f"identity-provider/instances/{alias}/mappers"
+        async with self.admin() as admin:
+            for mapper in (await admin.get(path)).raise_for_status().json():
+                (await admin.delete(f"{path}/{mapper['id']}")).raise_for_status()
+
 
 @contextmanager
 def running_keycloak() -> Iterator[RunningKeycloak]:

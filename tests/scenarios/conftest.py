@@ -50,6 +50,10 @@ class ImitatedRealm:
         """As the port says."""
         self.keycloak.delete_provider(alias)
 
+    async def delete_mappers(self, alias: str) -> None:
+        """As the port says."""
+        self.keycloak.identity_providers[alias].mappers.clear()
+
 
 @pytest.fixture
 async def keycloak() -> AsyncIterator[KeycloakImitation]:

@@ -231,6 +231,7 @@ def world_on(database: Database, providers: IdentityProviders) -> World:
         records=steps.wrap(stores.provider_records),
         tasks=steps.wrap(stores.tasks),
         providers=steps.wrap(providers),
+        repairs=steps.wrap(stores.repairs),
         deployment=Deployment("https://broker.example.com", "https://broker.internal", INSTANCE),
         app_names={APP: "Wallboard"},
         is_welcome=lambda account: account != STRANGER,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from broker.alerts.sign_ons import _plain
+from broker.alerts.sign_ons import plain
 from broker.ports import Json
 from demo.server import HttpServer
 from demo.talkdesk import ACME, ANA, Endpoint, Installation
@@ -148,7 +148,7 @@ async def test_a_door_that_is_closed_on_purpose_wakes_nobody_up(opened: OpenWorl
 
 
 @pytest.mark.parametrize(
-    ("name", "plain"),
+    ("name", "words"),
     [
         ("Acme, Inc.", "Acme, Inc"),
         ("<!channel> @here <https://evil.example|click>", "channel here https evil example click"),
@@ -157,6 +157,6 @@ async def test_a_door_that_is_closed_on_purpose_wakes_nobody_up(opened: OpenWorl
         ("x" * 500, "x" * 80),
     ],
 )
-def test_a_customers_name_is_only_words_in_a_chat(name: str, plain: str) -> None:
+def test_a_customers_name_is_only_words_in_a_chat(name: str, words: str) -> None:
     """A customer chooses it: no mention, link or picture comes of it."""
-    assert _plain(name) == plain
+    assert plain(name) == words

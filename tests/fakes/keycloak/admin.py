@@ -78,7 +78,9 @@ class AdminEndpoints:
     async def list_providers(self, request: Request) -> Response:
         query = request.query_params
         first, count = int(query.get("first", "0")), int(query.get("max", "100"))
-        chosen = sorted(self._realm.providers.values(), key=lambda provider: provider.alias)[first : first + count]
+        wanted = query.get("search", "").lower()
+        found = [each for each in self._realm.providers.values() if _is_named(each, wanted)]
+        chosen = sorted(found, key=lambda provider: provider.alias)[first : first + count]
         is_brief = query.get("briefRepresentation") == "true"
         return JSONResponse([provider.brief if is_brief else provider.representation for provider in chosen])
 
@@ -137,6 +139,11 @@ class AdminEndpoints:
         if self._provider(request).mappers.pop(request.path_params["id"], None) is None:
             return _problem(404, "Model not found")
         return Response(status_code=204)
+
+
+def _is_named(provider: Provider, start: str) -> bool:
+    """Whether Keycloak's search for a name that begins so finds it: by alias or display name, whatever the case."""
+    return any(name.lower().startswith(start) for name in (provider.alias, provider.sent.get("displayName") or ""))
 
 
 def refusal(realm: Realm, request: Request, role: str) -> Response | None:
