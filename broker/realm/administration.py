@@ -50,6 +50,8 @@ class KeycloakAdministration:
         scopes = await see(Part.SCOPE, "client-scopes") or ()
         defaults = await see(Part.DEFAULT_SCOPES, "default-default-client-scopes") or ()
         clients = await self._clients([*wanted.clients, wanted.account_client], see)
+        if Part.CLIENT in unseen:
+            unseen.add(Part.ACCOUNT_ROLES)
         actions = await see(Part.REQUIRED_ACTION, "authentication/required-actions") or ()
         setup = RealmSetup(
             settings=settings,

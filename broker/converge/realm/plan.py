@@ -9,7 +9,7 @@ from collections.abc import Callable
 from broker.converge.realm.cautions import cautions
 from broker.converge.realm.compare import changes
 from broker.converge.realm.wanted import RealmNeeds, wanted_realm, without_taste
-from broker.model.realm_setup import Change, Plan
+from broker.model.realm_setup import Change, Part, Plan
 from broker.ports import RealmAdministration
 
 
@@ -17,7 +17,9 @@ async def make_plan(realm: RealmAdministration, needs: RealmNeeds) -> Plan:
     """What `apply` would do, as far as this account may see. Raises KeycloakError."""
     wanted = wanted_realm(needs)
     found = await realm.read(wanted, looks_at_every_client=needs.makes_users)
-    if needs.launch_client_id in found.setup.clients:  # it was set up before
+    if (
+        needs.launch_client_id in found.setup.clients or Part.CLIENT in found.unseen
+    ):  # it was set up before, or may have been
         wanted = without_taste(wanted)
     return Plan(changes(wanted, found), cautions(wanted, found, needs), tuple(sorted(found.unseen)), found.version)
 

@@ -5,6 +5,13 @@ from typing import Any
 
 import httpx
 
+from broker.converge.realm.plan import make_plan
+from broker.converge.realm.wanted import RealmNeeds
+from broker.model.realm_setup import Part
+from broker.outbound import http_client
+from broker.realm.administration import KeycloakAdministration
+from broker.realm.connection import RealmConnection
+from broker.realm.resources import Resources
 from tests.acceptance.keycloak_server import RunningKeycloak
 from tests.acceptance.realm_commands import RealmCommands
 
@@ -100,3 +107,21 @@ async def test_an_empty_realm_becomes_what_an_import_makes(
 def test_nothing_is_to_be_done_in_a_realm_that_was_imported(imported: RunningKeycloak) -> None:
     """The file and what is wanted can't come apart."""
     assert RealmCommands(imported).plan(is_empty=True) == []
+
+
+async def test_the_service_account_plans_as_far_as_it_may_see(imported: RunningKeycloak) -> None:
+    """It names what it can't see, and takes nothing of it for missing; `view-realm` and `view-clients` would show it."""
+    needs = RealmNeeds(
+        makes_users=True,
+        public_url="https://elsewhere.example",
+        client_id="talkdesk-broker",
+        client_secret=imported.broker_secret,
+        launch_client_id="talkdesk-launch",
+        launch_client_secret=imported.launch_secret,
+        relay_urls={},
+    )
+    async with http_client() as client:
+        connection = RealmConnection(imported.url, imported.realm, "talkdesk-broker", imported.broker_secret, client)
+        plan = await make_plan(KeycloakAdministration(Resources(connection)), needs)
+    assert {Part.SETTINGS, Part.FLOW, Part.CLIENT, Part.SCOPE, Part.REQUIRED_ACTION} <= set(plan.unseen)
+    assert plan.changes == ()
