@@ -45,7 +45,7 @@ class LogoutEndpoints:
             return refused
         session = self._realm.sessions.get(request.path_params["id"])
         if session is None:
-            return JSONResponse({"error": "Sesssion not found"}, 404)
+            return JSONResponse({"error": "Session not found"}, 404)
         await self._end([session])
         return Response(status_code=204)
 
