@@ -36,7 +36,7 @@ DeleteOrphans = Annotated[
     bool,
     typer.Option("--delete-orphans", help="Delete identity providers with our mark and without installation; asks."),
 ]
-AtMost = Annotated[
+MostDeleted = Annotated[
     int, typer.Option("--at-most", min=1, metavar="N", help="With more orphans than that, none is deleted.")
 ]
 
@@ -55,7 +55,7 @@ def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     full: Full = False,
     delete_orphans: DeleteOrphans = False,
-    at_most: AtMost = 20,
+    at_most: MostDeleted = 20,
     yes: options.Yes = False,
     as_json: options.AsJson = False,
 ) -> None:
