@@ -1,6 +1,8 @@
 """The administrator's account at Keycloak, for one command: asked for, or from environment or a file; kept nowhere, never on the command line."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +10,11 @@ from typing import Annotated
 import typer
 
 from broker.cli.opening import end
-from broker.settings import ADMIN_VARIABLES, PREFIX
+from broker.outbound import http_client
+from broker.realm.administration import KeycloakAdministration
+from broker.realm.connection import AdministratorConnection
+from broker.realm.resources import Resources
+from broker.settings import ADMIN_VARIABLES, PREFIX, Settings
 
 USERNAME, PASSWORD, PASSWORD_FILE, REALM = (f"{PREFIX}{name}" for name in ADMIN_VARIABLES)
 
@@ -40,6 +46,24 @@ def administrator(username: str | None, realm: str, password_file: Path | None) 
     """The account; ends the command where there is none."""
     name = username or typer.prompt("Keycloak administrator", err=True)
     return Administrator(str(name), _password(password_file), realm)
+
+
+@asynccontextmanager
+async def administration(settings: Settings, who: Administrator) -> AsyncIterator[KeycloakAdministration]:
+    """The realm, for this administrator, who is signed out again at the end."""
+    async with http_client() as client:
+        connection = AdministratorConnection(
+            settings.keycloak_base,
+            settings.keycloak_realm,
+            client,
+            username=who.username,
+            password=who.password,
+            admin_realm=who.realm,
+        )
+        try:
+            yield KeycloakAdministration(Resources(connection))
+        finally:
+            await connection.end_session()
 
 
 def _password(file: Path | None) -> str:

@@ -9,17 +9,20 @@ from typing import Any, TypeVar
 import typer
 
 from broker.cli import options, output
-from broker.cli.administrator import Administrator, AdminPasswordFile, AdminRealm, AdminUsername, administrator
+from broker.cli.administrator import (
+    Administrator,
+    AdminPasswordFile,
+    AdminRealm,
+    AdminUsername,
+    administration,
+    administrator,
+)
 from broker.cli.opening import end, fail, settings_or_exit
 from broker.converge.realm.plan import carry_out, make_plan
 from broker.converge.realm.wanted import RealmNeeds
 from broker.errors import KeycloakError
 from broker.model.realm_setup import Change, Difference, Part, Plan
-from broker.outbound import http_client
 from broker.ports import RealmAdministration
-from broker.realm.administration import KeycloakAdministration
-from broker.realm.connection import AdministratorConnection
-from broker.realm.resources import Resources
 from broker.settings import ConfigFile, Settings, load_for_administrator
 
 app = typer.Typer(help="The realm at Keycloak: what the broker needs of it.", no_args_is_help=True)
@@ -116,19 +119,8 @@ def _as_administrator(settings: Settings, who: Administrator, work: Callable[[Re
     """What the work makes of the realm; ends the command where Keycloak does not do as it is told."""
 
     async def connected() -> T:
-        async with http_client() as client:
-            connection = AdministratorConnection(
-                settings.keycloak_base,
-                settings.keycloak_realm,
-                client,
-                username=who.username,
-                password=who.password,
-                admin_realm=who.realm,
-            )
-            try:
-                return await work(KeycloakAdministration(Resources(connection)))
-            finally:
-                await connection.end_session()
+        async with administration(settings, who) as realm:
+            return await work(realm)
 
     try:
         return asyncio.run(connected())

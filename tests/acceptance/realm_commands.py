@@ -1,4 +1,4 @@
-"""`broker realm …` as an operator runs it: a process of its own, its settings and the administrator's account in the environment."""
+"""`broker realm …` and the realm's line of `broker check`: a process of its own, settings and the administrator's account in its environment."""
 
 import json
 import os
@@ -26,13 +26,27 @@ class RealmCommands:
     """Beside or instead of what it takes."""
 
     def run(self, *arguments: str, exit_code: int = 0, answer: str = "") -> str:
-        """Everything that the command printed."""
+        """Everything that `broker realm …` printed."""
+        ended = self._broker("realm", *arguments, answer=answer)
+        printed = ended.stdout + ended.stderr
+        assert ended.returncode == exit_code, printed
+        assert "Traceback" not in printed
+        return printed
+
+    def checked(self) -> dict[str, Any]:
+        """What `broker check` says of the realm as a whole; much else is missing here, and is not looked at."""
+        ended = self._broker("check", "--json")
+        assert "Traceback" not in ended.stderr, ended.stderr
+        (line,) = [each for each in json.loads(ended.stdout) if each["check"] == "realm"]
+        return dict(line)
+
+    def _broker(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         with tempfile.TemporaryDirectory(prefix="realm-commands-") as folder:
             file = Path(folder) / "broker.toml"
             file.write_text(self.config)
-            ended = subprocess.run(
-                [sys.executable, "-m", "broker", "realm", *arguments],
-                env=self._settings() | {"BROKER_CONFIG_FILE": str(file)} | self.environment,
+            return subprocess.run(
+                [sys.executable, "-m", "broker", *arguments],
+                env=self._settings() | {"BROKER_CONFIG_FILE": str(file), "BROKER_DATA_DIR": folder} | self.environment,
                 cwd=REPOSITORY,
                 input=answer,
                 capture_output=True,
@@ -40,10 +54,6 @@ class RealmCommands:
                 check=False,
                 timeout=_SECONDS,
             )
-        printed = ended.stdout + ended.stderr
-        assert ended.returncode == exit_code, printed
-        assert "Traceback" not in printed
-        return printed
 
     def plan(self, *, is_empty: bool = False) -> list[dict[str, Any]]:
         """What `plan --json` says; its exit code says whether something is to be done. Without what follows from Keycloak's version alone."""

@@ -91,14 +91,16 @@ def unlike(path: str, one: Any, other: Any) -> Iterator[str]:
 async def test_an_empty_realm_becomes_what_an_import_makes(
     imported: RunningKeycloak, empty: RunningKeycloak, admin_api: httpx.Client
 ) -> None:
-    """The plan is what is then carried out, and names no secret; a second time nothing is to be done."""
+    """The plan is what is then carried out, and names no secret; a second time nothing is to be done. `broker check` says the same."""
     commands = RealmCommands(empty)
     planned = commands.run("plan", exit_code=2)
+    assert commands.checked()["verdict"] == "wrong"
     applied = commands.run("apply", "--yes")
     for secret in (empty.broker_secret, empty.launch_secret, empty.admin_password):
         assert secret not in planned + applied
     assert planned in applied
     assert commands.plan(is_empty=True) == []
+    assert commands.checked()["verdict"] == ("ok" if await empty.is_of("26.7") else "warning")
     applied_realm, imported_realm = (realm_as_it_is(admin_api, each.realm) for each in (empty, imported))
     different = dict(line.split(": ", 1) for line in unlike("", applied_realm, imported_realm))
     assert set(different) == (OF_OLDER if await empty.is_of("26.4") else set()), different
