@@ -28,6 +28,7 @@ from broker.converge.reconcile import Reconcile
 from broker.converge.turn import reconcile_every
 from broker.housekeeping import keep_house
 from broker.issuer.keys import SigningKeys
+from broker.issuer.rotation import keep_keys
 from broker.launch.switch import Switches
 from broker.outbound import http_client
 from broker.ports import Clock
@@ -54,6 +55,7 @@ class Broker:
     draining: Draining
     """To be begun before the end, so that nobody's request is cut."""
     now: Clock
+    keys: SigningKeys
     longest_session: timedelta
     converge: Converge
     reconcile: Reconcile
@@ -66,7 +68,10 @@ class Broker:
     async def working(self) -> AsyncIterator[None]:
         """Tasks are carried out meanwhile; begin when the service listens, since Keycloak fetches our keys for a logout token."""
         working = asyncio.create_task(self.worker.run())
-        others = [asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))]
+        others = [
+            asyncio.create_task(keep_house(self.stores, self.longest_session, self.now)),
+            asyncio.create_task(keep_keys(self.keys, self.stores.issuer_keys)),
+        ]
         if self.reconcile_every:
             again = reconcile_every(self.reconcile, self.stores.turns, self.owner, self.reconcile_every)
             others.append(asyncio.create_task(again))
@@ -114,6 +119,7 @@ async def open_broker(settings: Settings, config: ConfigFile, now: Clock = utc_n
             stores=stores,
             draining=draining,
             now=now,
+            keys=parts.keys,
             longest_session=timedelta(hours=settings.longest_session_hours),
             converge=converge,
             reconcile=make_reconcile(parts, converge),

@@ -1,6 +1,8 @@
 """`broker keys`: which sealing key seals what, and sealing anew."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -8,11 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from broker.cli import options, output
 from broker.cli.audit import run_audited
-from broker.cli.opening import end, run, sealer_or_exit, unproven_sealer_or_exit
+from broker.cli.opening import end, fail, run, sealer_or_exit, unproven_sealer_or_exit
 from broker.errors import SealError
+from broker.issuer.rotation import PUBLISHED_BEFORE, begin_rotation
 from broker.storage.database import Database
 from broker.storage.sealed_values import KeyUse, SealedValues
 from broker.storage.sealing import Sealer
+from broker.storage.sql_issuer_keys import SqlIssuerKeys
 
 app = typer.Typer(help="Keys that seal what is secret in the database.", no_args_is_help=True)
 
@@ -37,14 +41,25 @@ def status(as_json: options.AsJson = False) -> None:
         end("\n".join(map(str, problems)), exit_code=2)
 
 
+Issuer = Annotated[bool, typer.Option("--issuer", help="A new key for what the issuers sign, instead.")]
+
+
 @app.command()
-def rotate() -> None:
-    """Seal anew, with the first key, everything that another key seals.
+def rotate(*, issuer: Issuer = False) -> None:
+    """Seal anew, with the first key, everything that another key seals; or begin a rotation of the issuers' key.
 
     Before: put the new key first, keep the old one after it, and start every service again. This can run beside them, can be
     stopped at any time, and goes on where it was. Then take the old key out; nothing starts without it while it is still in use.
+    With --issuer nothing is sealed anew: a new key is published at once and signs ten minutes later, and the old one goes an hour after that.
     """
     sealer = sealer_or_exit()
+    if issuer:
+        if not run_audited(
+            lambda database: begin_rotation(SqlIssuerKeys(database, sealer)), "keys rotate", "of the issuers"
+        ):
+            fail("A new key waits for its turn already.")
+        typer.echo(f"A new key is published, and signs in {PUBLISHED_BEFORE // timedelta(minutes=1)} minutes.")
+        return
     values = run_audited(lambda database: _seal_anew(database, sealer), "keys rotate", f"to key {sealer.first!r}")
     typer.echo(f"Sealed anew with key {sealer.first!r}: {values} values. No other key seals anything now.")
 

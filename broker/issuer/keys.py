@@ -16,17 +16,28 @@ ALGORITHM = "RS256"
 
 
 class SigningKeys:
-    """The keys of this process, read at start."""
+    """The keys of this process, read at start and every minute (`rotation`)."""
 
     def __init__(self, private_jwks: Sequence[Json]) -> None:
-        """`private_jwks`: newest first; the first one signs, all are published."""
-        self._keys = [RSAKey.import_key(jwk) for jwk in private_jwks]
+        """`private_jwks`: the first one signs, all are published."""
+        self._keys: list[RSAKey] = []
+        self._take(private_jwks)
 
     @classmethod
     async def load(cls, store: IssuerKeys) -> "SigningKeys":
         """The stored keys; the first process of all makes one."""
         stored = await store.all()
         return cls(stored or await store.add_first(generate_private_jwk()))
+
+    async def follow(self, store: IssuerKeys) -> None:
+        """Read the stored keys again: another one may have come, or its turn."""
+        if stored := await store.all():
+            self._take(stored)
+
+    def _take(self, private_jwks: Sequence[Json]) -> None:
+        known = {key.kid: key for key in self._keys}
+        # To import one takes longer than to sign with it.
+        self._keys = [known.get(jwk["kid"]) or RSAKey.import_key(jwk) for jwk in private_jwks]
 
     def public_set(self) -> Json:
         """JWK Set (RFC 7517, 5)."""

@@ -1,7 +1,7 @@
 """Ports of the deployment itself: its id, its issuers' keys, and how long things are kept."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from broker.ports.basics import Json
@@ -19,11 +19,19 @@ class IssuerKeys(Protocol):
     """Private keys of the issuers, sealed."""
 
     async def all(self) -> Sequence[Json]:
-        """Private JWKs, newest first; the first one signs."""
+        """Private JWKs: the one that signs now, then all others that are to be published, newest first."""
         ...
 
     async def add_first(self, jwk: Json) -> Sequence[Json]:
         """Keep this key if there is none yet; the keys as in `all`. Several processes that start together get the same."""
+        ...
+
+    async def add_next(self, jwk: Json, after: timedelta) -> bool:
+        """Publish this one too, and let it sign `after` from now; False, and nothing is kept, where one waits already."""
+        ...
+
+    async def forget_replaced(self, before: timedelta) -> int:
+        """Delete those whose successor has signed for so long at least; how many."""
         ...
 
 

@@ -307,6 +307,7 @@ issuer_key = Table(
     metadata,
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("kid", Text, nullable=False, unique=True),
+    Column("signs_from", BigInteger, nullable=False, server_default="0"),  # ms by the database's clock
     Column("jwk", LargeBinary, nullable=False),  # sealed
     Column("jwk_key", Text, FetchedValue(), index=True),
 )

@@ -65,3 +65,14 @@ async def test_nothing_is_done_without_a_key_that_is_in_use(
         assert "\n" not in said
         assert SECOND not in said
     assert f"{old!r}" in await commands.run("keys", "status", exit_code=2)
+
+
+async def test_a_new_issuer_key_is_published_and_waits_for_its_turn(stores: Stores, commands: Commands) -> None:
+    """A second one is refused meanwhile, and no key is shown."""
+    [first] = await stores.issuer_keys.all()
+    said = await commands.run("keys", "rotate", "--issuer")
+    assert "signs in 10 minutes" in said
+    signing, waiting = await stores.issuer_keys.all()
+    assert signing == first
+    assert waiting["d"] not in said
+    assert "waits for its turn" in await commands.run("keys", "rotate", "--issuer", exit_code=1)

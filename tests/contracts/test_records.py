@@ -1,6 +1,7 @@
 """Contracts of `Accounts`, `IssuerKeys`, `Failures` and `Meta`."""
 
 import asyncio
+from datetime import timedelta
 
 from joserfc.jwk import ECKey
 
@@ -54,6 +55,37 @@ async def test_processes_that_start_together_get_the_same_key(stores: Stores, ot
     got = await asyncio.gather(*(each.issuer_keys.add_first(new_key()) for each in (stores, other_stores) * 3))
     assert all(keys == got[0] for keys in got)
     assert len(got[0]) == 1
+
+
+async def test_a_next_key_is_published_first_and_signs_when_its_turn_comes(stores: Stores) -> None:
+    """Until then another one is not taken."""
+    [first] = await stores.issuer_keys.add_first(new_key())
+    assert await stores.issuer_keys.add_next(new_key(), timedelta(hours=1))
+    assert not await stores.issuer_keys.add_next(new_key(), timedelta(0))
+    signing, waiting = await stores.issuer_keys.all()
+    assert signing == first
+    assert waiting["kid"] != first["kid"]
+    assert await stores.issuer_keys.forget_replaced(timedelta(0)) == 0, "the first one still signs"
+
+
+async def test_a_replaced_key_goes_when_its_successor_has_signed_for_long(stores: Stores) -> None:
+    """Not before."""
+    [first] = await stores.issuer_keys.add_first(new_key())
+    assert await stores.issuer_keys.add_next(new_key(), timedelta(0))
+    second, replaced = await stores.issuer_keys.all()
+    assert replaced == first
+    assert await stores.issuer_keys.forget_replaced(timedelta(hours=1)) == 0
+    assert await stores.issuer_keys.forget_replaced(timedelta(0)) == 1
+    assert await stores.issuer_keys.all() == [second]
+
+
+async def test_of_two_next_keys_at_once_one_is_kept(stores: Stores, other_stores: Stores) -> None:
+    """Two operators, or one who was impatient."""
+    await stores.issuer_keys.add_first(new_key())
+    hour = timedelta(hours=1)
+    got = await asyncio.gather(*(each.issuer_keys.add_next(new_key(), hour) for each in (stores, other_stores) * 2))
+    assert sorted(got) == [False, False, False, True]
+    assert len(await stores.issuer_keys.all()) == 2
 
 
 async def test_no_private_key_is_on_disk(stores: Stores, backend: Backend) -> None:
