@@ -109,7 +109,9 @@ class Broker:
         working = asyncio.create_task(self.worker.run())
         others = [asyncio.create_task(keep_house(self.stores, self.longest_session, self.now))]
         if self.reconcile_every:
-            again = reconcile_every(self.reconcile, self.stores.turns, self.owner, self.reconcile_every)
+            again = reconcile_every(
+                self.reconcile, self.stores.turns, self.owner, self.worker.lease, self.reconcile_every
+            )
             others.append(asyncio.create_task(again))
         try:
             yield
