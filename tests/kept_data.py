@@ -4,14 +4,18 @@ Owns: the settings that say where, and reading with plain SQL. Leaves to others:
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import NullPool, create_engine, text
 
 from broker.storage.database import open_database, upgrade
+from broker.storage.sealing_keys import load_keys
+from broker.storage.stores import Stores, open_stores
 from tests.prepared import copy_into
 
 _SEALING_KEYS = f"test:{base64.b64encode(bytes(range(32))).decode()}"
@@ -30,6 +34,16 @@ class KeptData:
         engine = create_engine(self.url, poolclass=NullPool)
         with engine.connect() as connection:
             return connection.execute(text(query)).all()
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncIterator[Stores]:
+        """The stores, as one more process has them."""
+        database = open_database(self.url)
+        keys, folder = self.settings.get("BROKER_SEALING_KEYS"), Path(self.settings["BROKER_DATA_DIR"])
+        try:
+            yield open_stores(database, load_keys(text=keys, made_below=folder), lambda: datetime.now(UTC))
+        finally:
+            await database.close()
 
 
 def kept_in_sqlite(folder: Path) -> KeptData:

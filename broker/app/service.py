@@ -73,7 +73,9 @@ class Broker:
             asyncio.create_task(keep_keys(self.keys, self.stores.issuer_keys)),
         ]
         if self.reconcile_every:
-            again = reconcile_every(self.reconcile, self.stores.turns, self.owner, self.reconcile_every)
+            again = reconcile_every(
+                self.reconcile, self.stores.turns, self.owner, self.worker.lease, self.reconcile_every
+            )
             others.append(asyncio.create_task(again))
         try:
             yield

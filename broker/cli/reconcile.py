@@ -16,7 +16,7 @@ from broker.cli import options, output
 from broker.cli.opening import end, exit_code_of, fail, sealer_or_exit, settings_or_exit
 from broker.converge.findings import WILL, Finding, FindingKind
 from broker.converge.reconcile import Plan
-from broker.converge.turn import LEASE, TurnLost, turn
+from broker.converge.turn import TurnLost, turn
 from broker.errors import KeycloakError, StorageError
 from broker.model.names import Alias, InstallationId
 from broker.model.task import TaskKind
@@ -28,6 +28,8 @@ AT_ONCE = 8
 _COLUMNS = ("finding", "alias", "installation", "detail", "what")
 _LOOK_EVERY_S = 0.1
 _KEYS = 200
+_LEASES = 5
+"""So many leases long another process is waited for."""
 
 Full = Annotated[
     bool, typer.Option("--full", help="Look at mappers too: one request to Keycloak for each identity provider.")
@@ -36,7 +38,7 @@ DeleteOrphans = Annotated[
     bool,
     typer.Option("--delete-orphans", help="Delete identity providers with our mark and without installation; asks."),
 ]
-MostDeleted = Annotated[
+MostOrphans = Annotated[
     int, typer.Option("--at-most", min=1, metavar="N", help="With more orphans than that, none is deleted.")
 ]
 
@@ -55,7 +57,7 @@ def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     full: Full = False,
     delete_orphans: DeleteOrphans = False,
-    at_most: MostDeleted = 20,
+    at_most: MostOrphans = 20,
     yes: options.Yes = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -144,10 +146,11 @@ async def _converged(
 @asynccontextmanager
 async def _our_turn(broker: Broker, *, is_all: bool) -> AsyncIterator[None]:
     """Ours as soon as nobody else is at it; a killed one's lease runs out."""
-    until = time.monotonic() + 2 * LEASE.total_seconds()
+    lease = broker.worker.lease
+    until = time.monotonic() + _LEASES * lease.total_seconds()
     is_said = False
     while True:
-        async with turn(broker.stores.turns, broker.owner, is_all=is_all) as ours:
+        async with turn(broker.stores.turns, broker.owner, lease, is_all=is_all) as ours:
             if ours is not None:
                 yield
                 return

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from broker.cli import app
@@ -22,14 +23,17 @@ class Commands:
 
     async def run(self, *arguments: str, exit_code: int = 0, answer: str = "") -> str:
         """Everything that the command printed."""
+        return (await self._run(arguments, exit_code, answer)).output
+
+    async def objects(self, *arguments: str, exit_code: int = 0) -> Any:
+        """What the command printed with `--json`; a progress bar is no part of it."""
+        return json.loads((await self._run((*arguments, "--json"), exit_code)).stdout)
+
+    async def _run(self, arguments: Sequence[str], exit_code: int, answer: str = "") -> Result:
         result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), input=answer)
         assert result.exit_code == exit_code, result.output
         assert exit_code == 0 or "Traceback" not in result.output
-        return result.output
-
-    async def objects(self, *arguments: str) -> Any:
-        """What the command printed with `--json`."""
-        return json.loads(await self.run(*arguments, "--json"))
+        return result
 
 
 @pytest.fixture

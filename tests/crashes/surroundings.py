@@ -38,12 +38,13 @@ class Surroundings:
         self, name: str = "broker", *, within: Sequence[str] = (), settings: Mapping[str, str] | None = None
     ) -> BrokerProcess:
         """A process that is not started yet; it ends with the test, however that ends."""
-        process = BrokerProcess(self._settings() | dict(settings or {}), self.folder / f"{name}.log", within=within)
+        process = BrokerProcess(self.settings() | dict(settings or {}), self.folder / f"{name}.log", within=within)
         self.brokers.append(process)
         self.balancer.ports.append(process.port)
         return process
 
-    def _settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
+        """Environment of a process of the broker."""
         config = self.folder / "config.toml"
         config.write_text(
             f'[[apps]]\nid = "{WALLBOARD_ID}"\nname = "Wallboard"\nstart_url = "{self.wallboard.start_url}"\n'

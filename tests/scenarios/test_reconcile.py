@@ -362,7 +362,7 @@ async def test_a_realm_that_does_not_answer_ends_it_with_nothing_done(
     monkeypatch.setattr(realm, "page", page)
 
     with pytest.raises(KeycloakError):
-        await reconcile_in_turn(reconcile, world.stores.turns, "me", timedelta(hours=24))
+        await reconcile_in_turn(reconcile, world.stores.turns, "me", LEASE, timedelta(hours=24))
 
     assert await world.stores.tasks.claim("worker", {TaskKind.CONVERGE: 5}, LEASE) == []
     assert await world.stores.turns.take(NAME, "next", LEASE, every=timedelta(hours=24))
@@ -375,17 +375,19 @@ async def test_one_process_at_a_time_and_once_a_day(
     await realm.delete(alias(ONE))
     day = timedelta(hours=24)
 
-    plans = await asyncio.gather(*(reconcile_in_turn(reconcile, world.stores.turns, f"p{n}", day) for n in range(4)))
+    plans = await asyncio.gather(
+        *(reconcile_in_turn(reconcile, world.stores.turns, f"p{n}", LEASE, day) for n in range(4))
+    )
 
     [plan] = [each for each in plans if each is not None]
     assert plan.to_converge == [ONE]
-    assert await reconcile_in_turn(reconcile, world.stores.turns, "late", day) is None
+    assert await reconcile_in_turn(reconcile, world.stores.turns, "late", LEASE, day) is None
 
 
 async def test_who_lost_its_turn_stops(world: World, reconcile: Reconcile) -> None:
     """As a process that stood still for a while: somebody else is at it by now, and that one's turn is left alone."""
     turns = world.stores.turns
-    async with turn(turns, "slow") as ours:
+    async with turn(turns, "slow", LEASE) as ours:
         assert ours is not None
         await turns.renew(NAME, "slow", timedelta(milliseconds=1))
         await eventually(lambda: turns.take(NAME, "next", LEASE), what="the lease has run out")
