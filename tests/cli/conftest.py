@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from broker import logs
 from broker.cli import app
 from broker.storage.stores import Stores
 from tests.stores import opened_stores
@@ -42,6 +42,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     for name in [name for name in os.environ if name.startswith("BROKER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("BROKER_DATA_DIR", str(tmp_path))
+    logs.configure_for_commands()  # as `main` does
     return Commands()
 
 

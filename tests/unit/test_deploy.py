@@ -109,7 +109,7 @@ def test_secrets_are_files_and_each_is_used_and_made(made: Path) -> None:
     assert made.stat().st_mode & 0o777 == 0o700
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            is_secret = re.search(r"PASSWORD|SECRET|KEYS|DATABASE_URL", name)
+            is_secret = re.search(r"PASSWORD|SECRET|SEALING_KEYS|DATABASE_URL", name)
             assert not is_secret or name.endswith("_FILE"), f"{name}={value}"
 
 
