@@ -16,8 +16,6 @@ from tests.unit.test_docs import DOCS, names_in, table
 
 PAGES = [ROOT / "README.md", ROOT / "realm-config/README.md", ROOT / "keycloak/README.md", *sorted(DOCS.glob("*.md"))]
 COMMAND = typer.main.get_command(app)
-LATER = {"realm", "reconcile"}
-"""Commands that have tests of their docs where they are built."""
 
 
 def commands(page: Path) -> Iterator[str]:
@@ -50,7 +48,7 @@ def test_a_command_of_ours_is_one(page: str, command: str) -> None:
     """With every option that the page gives it."""
     words = shlex.split(command.partition(" && ")[0])
     words = words[words.index("broker") + 1 :]
-    if words and words[0] not in LATER and not words[0].startswith(("|", "…")):
+    if words and not words[0].startswith(("|", "…")):
         understood([word for word in words if "|" not in word])
 
 
