@@ -102,14 +102,15 @@ class Converge:
     async def withdraw(self, installation: Installation) -> None:
         """Sessions first, identity provider after: with it its sessions die, and no app would be told."""
         record = await self.records.find_latest(installation.id)
-        if record is None:
-            return
-        ours = await self._find_ours(record.alias)
+        ours = await self._find_ours(record.alias) if record else None
         if ours is not None and not ours["enabled"]:
             # Disabled (by an administrator, or never finished) it answers 500 to logout tokens while its sessions live on.
             # Nobody signs on through it for that: its issuer is closed since the uninstall.
             await self.providers.replace(merge.writable(ours) | {"enabled": True})
+        # Also where nothing was set up yet: people of the account may be signed on through another of its apps.
         await self.end_sessions(installation)
+        if record is None:
+            return
         if ours is not None:
             await self.providers.delete(record.alias)
         if record.state is not ProviderState.WITHDRAWN:

@@ -22,9 +22,6 @@ from tests.waiting import eventually
 
 _ANSWERED = ("app.installed", "app.updated", "app.credentials_rotated", "app.uninstalled")
 
-SETTLED_S = 150
-"""Within which a sign-out has done its last: its rounds come 5 s and 60 s after it, and one that failed is tried again after up to a minute."""
-
 Lease = tuple[str, str, int]
 """Kind, key, and number of the lease."""
 

@@ -18,7 +18,7 @@ import pytest
 
 from demo.talkdesk import ACME, Delivery, Installation, StandIn
 from tests.crashes.customers import Customers
-from tests.crashes.effects import SETTLED_S, missing, open_tasks, refused_though_taken, until_none
+from tests.crashes.effects import missing, open_tasks, refused_though_taken, until_none
 from tests.crashes.surroundings import Surroundings, surroundings
 from tests.kept_data import KeptData
 from tests.processes import BrokerProcess
@@ -52,7 +52,7 @@ async def test_postgresql_restarts_in_mid_stream(around: Surroundings, request: 
             await asyncio.to_thread(server.restart)
         await broker.until_ready()
     await until_none(lambda: open_tasks(around), what="nothing is due any more", seconds=120)
-    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=SETTLED_S)
+    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=30)
     assert not refused_though_taken(around)
     assert set(_statuses(around.talkdesk)) <= {200, 202, 503, None}
     assert broker.pid == first
@@ -74,7 +74,7 @@ async def test_a_full_disk_is_said_and_outlived(tmp_path: Path) -> None:
         disk.empty(broker)
         await eventually(lambda: _is_taken(around.talkdesk, refused), what="the broker takes events again", seconds=60)
         await until_none(lambda: open_tasks(around), what="nothing is due any more", seconds=120)
-        await until_none(lambda: missing(around, []), what="all is as the events say", seconds=SETTLED_S)
+        await until_none(lambda: missing(around, []), what="all is as the events say", seconds=30)
         assert not refused_though_taken(around)
         assert set(_statuses(around.talkdesk)) <= {200, 202, 503}
         assert {each["event"] for each in broker.complaints()} <= {"a task could not be marked"}

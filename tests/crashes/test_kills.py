@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.crashes.customers import Customers
-from tests.crashes.effects import SETTLED_S, leases, missing, open_tasks, refused_though_taken, taken_events, until_none
+from tests.crashes.effects import leases, missing, open_tasks, refused_though_taken, taken_events, until_none
 from tests.crashes.surroundings import LEASE_S, Surroundings
 from tests.processes import BrokerProcess
 from tests.waiting import eventually
@@ -32,7 +32,7 @@ async def test_whatever_was_taken_is_done(around: Surroundings, capsys: pytest.C
         await broker.start()
         await eventually(lambda: not left & leases(around), what="dead leases ran out", seconds=LEASE_S + _SLACK_S)
     await until_none(lambda: open_tasks(around), what="nothing is due any more", seconds=120)
-    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=SETTLED_S)
+    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=30)
     assert not refused_though_taken(around)
     assert not broker.complaints()
     assert left_leases, "no kill met a task under way: this proves nothing"

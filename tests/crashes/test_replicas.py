@@ -8,7 +8,6 @@ import pytest
 from demo.talkdesk import ACME, ANA, Installation
 from tests.crashes.customers import Customers
 from tests.crashes.effects import (
-    SETTLED_S,
     leases,
     missing,
     open_tasks,
@@ -47,7 +46,7 @@ async def test_the_other_one_takes_over_what_a_killed_one_had_begun(around: Surr
         await eventually(lambda: not dead & leases(around), what="dead leases ran out", seconds=LEASE_S + _SLACK_S)
         await around.talkdesk.wait_until(lambda: len(_accepted(around)) > before, what="the other goes on", seconds=60)
     await until_none(lambda: open_tasks(around), what="nothing is due any more", seconds=120)
-    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=SETTLED_S)
+    await until_none(lambda: missing(around, customers.signed_on), what="all is as the events say", seconds=30)
     assert not refused_though_taken(around)
     assert not two.complaints()
     assert taken_events(around)
@@ -67,7 +66,7 @@ async def test_a_thawed_one_opens_no_door_that_was_closed_meanwhile(around: Surr
     await around.talkdesk.until_answered(installation, seconds=LEASE_S + _SLACK_S)
     await around.talkdesk.uninstall(installation)
     await until_none(lambda: open_tasks(around), what="the other has done all", seconds=60)
-    await until_none(lambda: missing(around, []), what="all is as the events say", seconds=SETTLED_S)
+    await until_none(lambda: missing(around, []), what="all is as the events say", seconds=60)
 
     before = _asked(around, method)
     around.keycloak.release()
@@ -76,7 +75,7 @@ async def test_a_thawed_one_opens_no_door_that_was_closed_meanwhile(around: Surr
     await _is_closed(installation, frozen, other)
     await reconcile(around, installation)
     await until_none(lambda: open_tasks(around), what="it was looked at again", seconds=60)
-    await until_none(lambda: missing(around, []), what="all is as the events say", seconds=SETTLED_S)
+    await until_none(lambda: missing(around, []), what="all is as the events say", seconds=30)
     await _is_closed(installation, frozen, other)
     assert not frozen.complaints() + other.complaints()
 

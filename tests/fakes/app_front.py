@@ -38,6 +38,8 @@ class AppFront:
         self._target = target
         self._server = HttpServer()
         self.url = f"{self._server.url}/logout"
+        self.tokens: list[str] = []
+        """Every token that came, as often as it came, from the moment when it came: the app may act on it before we have its answer."""
         self.posted: list[Posted] = []
         self.redirected = 0
         self.hanging = 0
@@ -78,13 +80,9 @@ class AppFront:
         self._released.set()
         self._released = asyncio.Event()
 
-    @property
-    def tokens(self) -> list[str]:
-        """Every token that came, as often as it came."""
-        return [each.token for each in self.posted]
-
     async def _logout(self, request: Request) -> Response:
         token = str((await request.form())["logout_token"])
+        self.tokens.append(token)
         fault = self._faults.popleft() if self._faults else None
         if fault is Fault.HANG:
             self.hanging += 1

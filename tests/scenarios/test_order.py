@@ -24,6 +24,15 @@ async def test_an_old_install_after_its_uninstall_does_nothing(world: World, key
     assert not world.talkdesk.calls_to(Endpoint.STATE)
 
 
+async def test_an_uninstall_of_what_was_never_set_up_signs_everybody_out(world: World) -> None:
+    """As any uninstall does: people of that account, signed on through another app, are out, though its install was never heard of."""
+    await world.launch(world.browser(ANA), await world.install(ACME), ANA)
+    never_heard_of = await world.talkdesk.install(ACME, world.talkdesk.app("Notes"), deliver=False)
+    await world.another_second()
+    await world.talkdesk.uninstall(never_heard_of)
+    await world.signed_out(world.wallboard)
+
+
 async def test_an_uninstall_of_a_former_installation_leaves_the_new_one_alone(world: World) -> None:
     """It comes after the new install, and is older: the person in it stays in it."""
     installation = await world.install(ACME)

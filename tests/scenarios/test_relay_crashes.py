@@ -15,7 +15,7 @@ from broker.listing import DeliveryFilter, DeliveryRow
 from broker.storage.database import open_database
 from broker.storage.sql_logout_lists import SqlLogoutList
 from demo.server import HttpServer
-from tests.fakes.app_front import AppFront, Fault
+from tests.fakes.app_front import AppFront, Fault, Posted
 from tests.fakes.keycloak import KeycloakImitation
 from tests.prepared import copy_into
 from tests.scenarios.test_relay_refusals import claims_of
@@ -108,7 +108,7 @@ async def test_a_token_is_delivered_though_the_broker_was_killed_over_it(
     assert (killed.state, killed.attempts) == ("open", 0)
     front.will(200)
     async with broker_process(tmp_path, port, keycloak.url):
-        await eventually(lambda: front.tokens == [token], what="the app is told")
+        await eventually(lambda: front.posted == [Posted(token, 200)], what="the app is told")
         await eventually(lambda: is_confirmed(tmp_path), what="it is on record")
     assert (await only_delivery(tmp_path)).attempts == 1
 
