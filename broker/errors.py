@@ -78,6 +78,10 @@ class TalkdeskError(OutsideError):
     reason = "talkdesk"
 
 
+class NoAnswer(TalkdeskError):
+    """No answer came, or not in time: whether Talkdesk did what it was asked for is not known."""
+
+
 class KeycloakError(OutsideError):
     """Keycloak could not be reached or refused."""
 

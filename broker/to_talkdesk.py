@@ -35,10 +35,11 @@ class ToTalkdesk:
         stage: Stage,
         *,
         clear_cookie: str | None = None,
+        is_again: bool = False,
     ) -> Redirect:
         """Talkdesk's authorization endpoint. Raises SignOnFailed."""
         client_id = installation.credentials.client_id if installation.credentials else ""
-        trip = Trip(installation.id, purpose, self.now(), client_id)
+        trip = Trip(installation.id, purpose, self.now(), client_id, is_again)
         holder = under_way_with(installation.id, client_id)
         departure = await self.states.depart(OneTimeKind.TALKDESK, trip.to_json(), holder=holder)
         try:

@@ -1,1 +1,1 @@
-"""FAILURES → OPERATOR: a word to whoever looks after an installation whose people can't sign on."""
+"""FAILURES → OPERATOR: sign-ons that fail in a row, sign-outs that reached no app, fields that somebody fights over."""

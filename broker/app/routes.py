@@ -114,6 +114,7 @@ def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
             door=parts.door,
             states=parts.states,
             talkdesk=talkdesk,
+            to_talkdesk=parts.to_talkdesk,
             accounts=stores.accounts,
             answer=answer,
             proven_launch=proven_launch,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from broker.errors import KeycloakError, NotYet
 from broker.logout.deliver import observe_completed
-from broker.logout.end_sessions import EndSessions
+from broker.logout.end_sessions import SETTLED, EndSessions
 from broker.model.installation import Installation
 from broker.model.logout import Logout, LogoutCause
 from broker.model.sign_on import SignOn, SignOnState
@@ -20,8 +20,6 @@ _AT_MOST = 50
 _OF_LEASE = 3
 """For this part of a lease pages are begun; then the task comes again, and goes on with what is left."""
 _AGAIN = timedelta(seconds=5)
-_SETTLED = timedelta(minutes=2)
-"""After this long a sign-on can't become a session any more."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class EndAccount:
     def _is_settled(self, sign_on: SignOn) -> bool:
         """Whether it is a session by now or never will be: seen as one, or ended before by an earlier run of this."""
         is_known = sign_on.state in (SignOnState.SEEN, SignOnState.ENDED)
-        return is_known or sign_on.created_at < self.now() - _SETTLED
+        return is_known or sign_on.created_at < self.now() - SETTLED
 
 
 def _logout(installation: Installation) -> Logout:

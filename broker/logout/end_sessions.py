@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 10
 """Logout tokens on their way at the same time; what was told is noted as often, so that a cut-off loses little."""
+SETTLED = timedelta(minutes=2)
+"""After this long a sign-on can't become a session any more."""
 _WAIT = timedelta(seconds=0.5)
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from broker.errors import KeycloakError
 from broker.logout.deliver import observe_completed
-from broker.logout.end_sessions import EndSessions
+from broker.logout.end_sessions import SETTLED, EndSessions
 from broker.model.facts import LoggedOut
 from broker.model.logout import Logout, LogoutCause
 from broker.model.names import TalkdeskUserId, username_of
@@ -24,9 +24,6 @@ log = structlog.get_logger()
 
 ROUNDS = (timedelta(0), timedelta(seconds=5), timedelta(seconds=60))
 """When a logout is done, and done again: a code that was redeemed a moment before becomes a session a moment later."""
-
-SETTLED = timedelta(minutes=2)
-"""After this long a sign-on can't become a session any more."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Trip:
     """On our clock: when the browser was sent."""
     client_id: str
     """Whose code it will be: the credentials that were in use then, though others may be by the time that it comes."""
+    is_again: bool = False
+    """The second one, since Talkdesk did not say what it made of the first one's code. There is no third."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
@@ -71,6 +73,7 @@ class Trip:
             "installation": self.installation,
             "asked_at": self.asked_at.isoformat(),
             "client_id": self.client_id,
+            "is_again": self.is_again,
         }
         if isinstance(self.purpose, Launch):
             return {**content, "launch": self.purpose.to_json(), "hint": self.purpose.hint}
@@ -83,7 +86,8 @@ class Trip:
         purpose = (
             Launch.from_json(content["launch"]) if "launch" in content else AuthorizationRequest(**content["request"])
         )
-        return cls(installation, purpose, asked_at, content["client_id"])
+        # A trip that a service of the former version began does not say.
+        return cls(installation, purpose, asked_at, content["client_id"], content.get("is_again", False))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from the token endpoint (OpenID Connect Core 3.1.3.7, 6).
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from broker.door import Door
-from broker.errors import SignOnFailed, TalkdeskError
+from broker.errors import NoAnswer, SignOnFailed, TalkdeskError
 from broker.model.authorization import AuthorizationRequest, Launch, Proven, Trip
 from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
@@ -19,6 +21,9 @@ from broker.provider.answer import AnswerKeycloak
 from broker.provider.match import MatchUser
 from broker.provider.person import UnknownPerson, resolve
 from broker.states import Arrival, States
+from broker.to_talkdesk import ToTalkdesk
+
+log = structlog.get_logger()
 
 ProvenLaunch = Callable[[Installation, Launch, Proven], Awaitable[Outcome]]
 """What a launch does with the person whom it asked for."""
@@ -31,6 +36,7 @@ class Callback:
     door: Door
     states: States
     talkdesk: TalkdeskOAuth
+    to_talkdesk: ToTalkdesk
     accounts: Accounts
     answer: AnswerKeycloak
     proven_launch: ProvenLaunch
@@ -45,7 +51,20 @@ class Callback:
         installation = await self.door.enter(trip.installation, Stage.CALLBACK)
         if "error" in arrival.parameters:
             raise _refused_by_talkdesk(arrival.parameters["error"], installation)
-        proven = await self._prove(installation, arrival, trip)
+        try:
+            proven = await self._prove(installation, arrival, trip)
+        except NoAnswer as error:
+            if trip.is_again:
+                raise _talkdesk_failed(error, installation) from None
+            # The code may be spent, so it is not sent twice (RFC 6749, 4.1.2): another one is fetched, with no click.
+            log.warning(
+                "Talkdesk did not answer; it is asked once more", installation=installation.id, error=str(error)
+            )
+            return await self.to_talkdesk(
+                installation, trip.purpose, Stage.CALLBACK, clear_cookie=arrival.cookie_name, is_again=True
+            )
+        except TalkdeskError as error:
+            raise _talkdesk_failed(error, installation) from None
         await self.door.enter_person(installation, proven.person, Stage.CALLBACK)
         if self.match_user:
             proven = replace(proven, realm_user=await self.match_user(installation, proven.person))
@@ -64,20 +83,10 @@ class Callback:
         if credentials is None:
             raise _failed(Reason.CREDENTIALS_RETIRED, installation)
         asking = replace(installation, credentials=credentials)
-        try:
-            token = await self.talkdesk.exchange(asking, code=code, code_verifier=arrival.code_verifier)
-            # Talkdesk's clock when the browser was sent there, not now: whoever signed out on the way is not proven.
-            begun_at = token.answered_at - (self.now() - trip.asked_at)
-            userinfo = await self.talkdesk.userinfo(installation, token.access_token)
-        except TalkdeskError as error:
-            raise SignOnFailed(
-                Stage.CALLBACK,
-                Reason.TALKDESK_FAILED,
-                status=502,
-                detail=str(error),
-                installation=installation.id,
-                upstream_status=error.status,
-            ) from None
+        token = await self.talkdesk.exchange(asking, code=code, code_verifier=arrival.code_verifier)
+        # Talkdesk's clock when the browser was sent there, not now: whoever signed out on the way is not proven.
+        begun_at = token.answered_at - (self.now() - trip.asked_at)
+        userinfo = await self.talkdesk.userinfo(installation, token.access_token)
         try:
             person = await resolve(installation.account, userinfo, self.accounts)
         except UnknownPerson as error:
@@ -89,6 +98,17 @@ class Callback:
                 installation=installation.id,
             ) from None
         return Proven(person, begun_at, trip.asked_at)
+
+
+def _talkdesk_failed(error: TalkdeskError, installation: Installation) -> SignOnFailed:
+    return SignOnFailed(
+        Stage.CALLBACK,
+        Reason.TALKDESK_FAILED,
+        status=502,
+        detail=str(error),
+        installation=installation.id,
+        upstream_status=error.status,
+    )
 
 
 def _failed(reason: Reason, installation: Installation) -> SignOnFailed:

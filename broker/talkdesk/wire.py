@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from broker.errors import LinkRefused, TalkdeskError
+from broker.errors import LinkRefused, NoAnswer, TalkdeskError
 from broker.model.credentials import Credentials, Links
 from broker.model.installation import Installation
 from broker.outbound import Answer, fetch
@@ -48,7 +48,7 @@ class Wire:
         content: Json | None = None,
         bearer: str | None = None,
     ) -> Answer:
-        """A successful answer. Sent once: whether to send again is the caller's to know. Raises TalkdeskError."""
+        """A successful answer. Sent once: whether to send again is the caller's to know. Raises TalkdeskError; NoAnswer where none came."""
         headers = {"Accept": "application/json"}
         if bearer is not None:
             if not _VISIBLE.fullmatch(bearer):
@@ -61,7 +61,7 @@ class Wire:
             )
             answer = await fetch(self.client, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TalkdeskError(f"{what}: no answer ({type(error).__name__})") from None
+            raise NoAnswer(f"{what}: no answer ({type(error).__name__})") from None
         if not 200 <= answer.status < 300:
             raise refused(what, answer.status, code=_error_code(answer), retry_after=_retry_after(answer))
         return answer

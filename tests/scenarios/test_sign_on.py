@@ -4,7 +4,7 @@ import pytest
 
 from broker.model.names import InstallationId
 from demo.browser import Page
-from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, Endpoint, Variants
+from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, Endpoint, Silence, Variants
 from demo.talkdesk.variants import IdToken, KeyAlgorithm, Pkce, TokenLink, UserinfoForm
 from tests.fakes.keycloak import KeycloakImitation
 from tests.waiting import eventually
@@ -228,6 +228,25 @@ async def test_talkdesk_failing_is_a_page_and_a_record(world: World, endpoint: E
     assert (failure.reason, failure.upstream_status) == ("talkdesk_failed", 500)
     assert failure.installation == InstallationId(installation.id)
     assert (await world.launch(browser, installation, ANA)).url == f"{world.wallboard.url}/"
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.TOKEN, Endpoint.USERINFO])
+async def test_talkdesk_is_asked_once_more_where_it_did_not_answer(world: World, endpoint: Endpoint) -> None:
+    """With another code, since the first one may be spent; a second silence is a page, and a record."""
+    installation = await world.install(ACME)
+    browser = world.browser(ANA)
+    world.talkdesk.faults.next(endpoint, Silence.DROP)
+    page = await browser.open(world.talkdesk.launch_url(installation, ANA), on=world.talkdesk.url)
+    assert page.url == f"{world.wallboard.url}/"
+    assert users_of(world.wallboard) == [ANA.id]
+    assert trips(world) == 2
+
+    world.talkdesk.faults.next(endpoint, Silence.DROP, times=2)
+    page = await world.browser(BRUNO).open(world.talkdesk.launch_url(installation, BRUNO), on=world.talkdesk.url)
+    assert page.status == 502
+    failure = await world.broker.opened.stores.failures.find(assert_recorded_page(page))
+    assert failure is not None
+    assert (failure.reason, failure.upstream_status) == ("talkdesk_failed", None)
 
 
 async def test_keycloak_failing_is_a_page_and_a_record(world: World, keycloak: KeycloakImitation) -> None:
