@@ -15,7 +15,7 @@ from broker.errors import NoAnswer, SignOnFailed, TalkdeskError
 from broker.model.authorization import AuthorizationRequest, Launch, Proven, Trip
 from broker.model.failure import Reason, Stage
 from broker.model.installation import Installation
-from broker.model.outcome import Outcome
+from broker.model.outcome import GoOn, Outcome
 from broker.ports import Accounts, Clock, OneTimeKind, TalkdeskOAuth
 from broker.provider.answer import AnswerKeycloak
 from broker.provider.match import MatchUser
@@ -56,13 +56,7 @@ class Callback:
         except NoAnswer as error:
             if trip.is_again:
                 raise _talkdesk_failed(error, installation) from None
-            # The code may be spent, so it is not sent twice (RFC 6749, 4.1.2): another one is fetched, with no click.
-            log.warning(
-                "Talkdesk did not answer; it is asked once more", installation=installation.id, error=str(error)
-            )
-            return await self.to_talkdesk(
-                installation, trip.purpose, Stage.CALLBACK, clear_cookie=arrival.cookie_name, is_again=True
-            )
+            return await self._once_more(installation, arrival, trip, str(error))
         except TalkdeskError as error:
             raise _talkdesk_failed(error, installation) from None
         await self.door.enter_person(installation, proven.person, Stage.CALLBACK)
@@ -73,6 +67,16 @@ class Callback:
         else:
             outcome = await self.proven_launch(installation, trip.purpose, proven)
         return replace(outcome, clear_cookie=outcome.clear_cookie or arrival.cookie_name)
+
+    async def _once_more(self, installation: Installation, arrival: Arrival, trip: Trip, why: str) -> GoOn:
+        """The code may be spent, so it is not sent twice (RFC 6749, 4.1.2): another one is fetched, with no click.
+
+        By a page, since the browser has followed many redirects already.
+        """
+        log.warning("Talkdesk did not answer; it is asked once more", installation=installation.id, error=why)
+        departure = await self.to_talkdesk(installation, trip.purpose, Stage.CALLBACK, is_again=True)
+        name = self.door.app(installation).name
+        return GoOn(departure.url, name, set_cookies=departure.set_cookies, clear_cookie=arrival.cookie_name)
 
     async def _prove(self, installation: Installation, arrival: Arrival, trip: Trip) -> Proven:
         code = arrival.parameters.get("code")

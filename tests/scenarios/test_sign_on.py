@@ -236,13 +236,13 @@ async def test_talkdesk_is_asked_once_more_where_it_did_not_answer(world: World,
     installation = await world.install(ACME)
     browser = world.browser(ANA)
     world.talkdesk.faults.next(endpoint, Silence.DROP)
-    page = await browser.open(world.talkdesk.launch_url(installation, ANA), on=world.talkdesk.url)
+    page = await world.launch(browser, installation, ANA)
     assert page.url == f"{world.wallboard.url}/"
     assert users_of(world.wallboard) == [ANA.id]
     assert trips(world) == 2
 
     world.talkdesk.faults.next(endpoint, Silence.DROP, times=2)
-    page = await world.browser(BRUNO).open(world.talkdesk.launch_url(installation, BRUNO), on=world.talkdesk.url)
+    page = await world.launch(world.browser(BRUNO), installation, BRUNO)
     assert page.status == 502
     failure = await world.broker.opened.stores.failures.find(assert_recorded_page(page))
     assert failure is not None
