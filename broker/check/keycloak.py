@@ -1,21 +1,22 @@
 """Lines of `broker check` about Keycloak: its address, clock and version, our two clients there, and its way to us."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from broker.check.clocks import KEYCLOAK_MOST, compare
 from broker.check.finding import Finding, ok, warning, wrong
 from broker.check.realm_plan import PlanRealm, realm_line
+from broker.converge.realm.cautions import of_version
 from broker.errors import KeycloakError
 from broker.ports import Clock
 from broker.realm.inspection import RealmInspection, ServiceAccount
 
-OLDEST = (26, 7, 3)
 NEEDED = frozenset({"manage-identity-providers"})
 """Roles in both modes."""
 NEEDED_TO_MATCH = frozenset({"view-users"})
 """Beside those, where a Talkdesk user must be one of the realm's."""
+NEEDED_TO_END = frozenset({"manage-users"})
+"""And with END_FOREIGN_SESSIONS."""
 _BROUGHT_ALONG = {"view-users": frozenset({"query-users", "query-groups"})}
 
 _START = "start Keycloak, or mend KEYCLOAK_URL, KEYCLOAK_INTERNAL_URL, KEYCLOAK_REALM"
@@ -31,6 +32,7 @@ class KeycloakLines:
     """The realm as the settings have it: the issuer that tokens must have."""
     matches_users: bool
     """Mode existing."""
+    ends_foreign_sessions: bool
     launch_return: str
     broker_url: str
     """The broker as Keycloak reaches it."""
@@ -73,6 +75,7 @@ class KeycloakLines:
     def roles(self, account: ServiceAccount) -> Finding:
         """The roles that are needed, and no others."""
         needed = NEEDED | (NEEDED_TO_MATCH if self.matches_users else frozenset())
+        needed |= NEEDED_TO_END if self.ends_foreign_sessions else frozenset()
         missing = needed - account.roles
         if missing:
             found = f"its roles lack {', '.join(sorted(missing))}"
@@ -86,17 +89,19 @@ class KeycloakLines:
         return ok("service account", f"its roles: {', '.join(sorted(account.roles))}")
 
     async def version(self) -> Finding:
-        """New enough."""
-        least = ".".join(map(str, OLDEST))
+        """One that the broker was tried with, and none that is known to be broken."""
+        mend = "docs/realm.md says which versions were tried"
         try:
             version = await self.realm.version()
         except KeycloakError as error:
-            return warning("Keycloak's version", str(error), f"it must be {least} or newer")
+            return warning("Keycloak's version", str(error), mend)
         if version is None:
-            mend = f"it must be {least} or newer: look at the console's Server info, or at `broker realm plan`"
-            return warning("Keycloak's version", "the service account may not see it, as it should be", mend)
-        if _numbers(version) < OLDEST:
-            return wrong("Keycloak's version", version, f"upgrade Keycloak to {least} or newer (docs/keycloak.md)")
+            found = "the service account may not see it, as it should be"
+            return warning("Keycloak's version", found, "look at the console's Server info, or at `broker realm plan`")
+        for code, sentence in of_version(version):
+            return (wrong if code == "keycloak_broken" else warning)(
+                "Keycloak's version", sentence, f"upgrade Keycloak: {mend}"
+            )
         return ok("Keycloak's version", version)
 
     async def way_to_us(self) -> Finding:
@@ -136,7 +141,3 @@ class KeycloakLines:
             mend = f"the client for launches needs the standard flow and this redirect URI: {_APPLY}"
             return wrong("launches", f"Keycloak does not send browsers back to {self.launch_return}", mend)
         return ok("launches", f"they come back to {self.launch_return}")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

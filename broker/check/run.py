@@ -97,6 +97,7 @@ async def _of_keycloak(
         realm=RealmInspection(base, realm, connection, keycloak.launch_client, client),
         realm_url=keycloak.realm_url,
         matches_users=settings.users == "existing",
+        ends_foreign_sessions=settings.end_foreign_sessions,
         launch_return=f"{settings.public_url}/launch/return",
         broker_url=settings.internal_base,
         slug=await _slug(database) if database else None,

@@ -95,6 +95,7 @@ def realm_needs(settings: Settings, config: ConfigFile) -> RealmNeeds:
         launch_client_secret=settings.keycloak_launch_client_secret.get_secret_value(),
         relay_urls={each.client_id: f"{settings.internal_base}/relay/{each.slug}" for each in config.relays},
         match_rules=frozenset(each.match for each in config.accounts if each.match),
+        ends_foreign_sessions=settings.end_foreign_sessions,
     )
 
 

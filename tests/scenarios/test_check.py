@@ -19,6 +19,7 @@ from broker.check.talkdesk import TalkdeskLines, resolve
 from broker.errors import KeycloakError
 from broker.outbound import http_client
 from broker.ports import Clock
+from broker.realm.inspection import RealmInspection
 from broker.settings import Settings
 from demo.talkdesk import ACME, ANA, Installation
 from tests.fakes.keycloak import KeycloakImitation
@@ -114,6 +115,40 @@ async def test_roles_that_lack_or_are_too_many(
     found = (await lines(world))["service account"]
     assert found.verdict is verdict
     assert named in found.found
+
+
+async def test_the_role_for_sessions_of_the_companys_is_needed_where_they_are_ended(
+    world: World, keycloak: KeycloakImitation
+) -> None:
+    """It is missed then, and not too much."""
+    missed = (await lines(world, end_foreign_sessions=True))["service account"]
+    assert (missed.verdict, "manage-users" in missed.found) == (Verdict.WRONG, True)
+    keycloak.clients[BROKER_CLIENT].roles = ("manage-identity-providers", "manage-users")
+    assert (await lines(world, end_foreign_sessions=True))["service account"].verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        ("26.7.3", Verdict.OK),
+        ("26.4.7", Verdict.WARNING),
+        ("25.0.0", Verdict.WARNING),
+        ("26.7.1", Verdict.WRONG),
+        (None, Verdict.WARNING),
+    ],
+)
+async def test_the_version_is_told_as_the_plan_tells_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, version: str | None, verdict: Verdict
+) -> None:
+    """One that is tried and old is no fault; one that is broken is."""
+
+    async def seen(_: RealmInspection) -> str | None:
+        return version
+
+    monkeypatch.setattr(RealmInspection, "version", seen)
+    found = (await lines(world))["Keycloak's version"]
+    assert found.verdict is verdict
+    assert (found.mend is None) == (verdict is Verdict.OK)
 
 
 async def test_without_keycloak_one_line_says_so(world: World, keycloak: KeycloakImitation) -> None:

@@ -47,6 +47,14 @@ def test_what_is_as_wanted_is_left_alone(needs: RealmNeeds) -> None:
     assert changes(wanted, as_found(wanted)) == ()
 
 
+def test_a_role_that_can_do_more_is_wanted_only_where_the_setting_asks_for_it() -> None:
+    """`manage-users`, for END_FOREIGN_SESSIONS: given by the plan then, and else warned of."""
+    asked = wanted_realm(replace(NEEDS, ends_foreign_sessions=True))
+    assert asked.account_roles - wanted_realm(NEEDS).account_roles == {"manage-users"}
+    assert "manage-users" in str(changes(asked, as_found(wanted_realm(NEEDS))))
+    assert "account_role" in {each.code for each in cautions(wanted_realm(NEEDS), as_found(asked), NEEDS)}
+
+
 def test_the_existing_mode_wants_nothing_but_its_own() -> None:
     """No setting, no profile, no required action and no built-in scope of a realm that somebody else owns."""
     wanted = wanted_realm(NEEDS)

@@ -28,7 +28,7 @@ def cautions(wanted: RealmSetup, found: FoundRealm, needs: RealmNeeds) -> tuple[
     of_mode = _of_own(found) if needs.makes_users else _of_existing(found, needs.match_rules)
     return tuple(
         Caution(code, sentence)
-        for each in (_of_version(found.version), of_mode, _of_both(wanted, found), _of_relays(found, needs.relay_urls))
+        for each in (of_version(found.version), of_mode, _of_both(wanted, found), _of_relays(found, needs.relay_urls))
         for code, sentence in each
     )
 
@@ -36,7 +36,8 @@ def cautions(wanted: RealmSetup, found: FoundRealm, needs: RealmNeeds) -> tuple[
 _Said = Iterator[tuple[str, str]]
 
 
-def _of_version(version: str | None) -> _Said:
+def of_version(version: str | None) -> _Said:
+    """Code and sentence about Keycloak's version, where there is anything to say."""
     number = tuple(map(int, found.groups())) if (found := re.match(r"(\d+)\.(\d+)\.(\d+)", version or "")) else None
     if number is None:
         return

@@ -50,6 +50,8 @@ class RealmNeeds:
     """Client id of an app whose logouts we deliver, to what Keycloak has to call."""
     match_rules: frozenset[str] = frozenset()
     """Mode existing: by what the accounts' people are found."""
+    ends_foreign_sessions: bool = False
+    """Mode existing: `END_FOREIGN_SESSIONS`, which takes a role that can do far more."""
 
 
 def wanted_realm(needs: RealmNeeds) -> RealmSetup:
@@ -66,7 +68,7 @@ def wanted_realm(needs: RealmNeeds) -> RealmSetup:
             **{client_id: _told_at(url) for client_id, url in needs.relay_urls.items()},
         },
         account_client=needs.client_id,
-        account_roles=frozenset(file["users"][0]["clientRoles"]["realm-management"]),
+        account_roles=frozenset(file["users"][0]["clientRoles"]["realm-management"]) | _roles_for(needs),
     )
     return _with_guards(common, file) if needs.makes_users else common
 
@@ -88,6 +90,10 @@ def _with_guards(common: RealmSetup, file: Json) -> RealmSetup:
         required_actions={each["alias"]: each for each in file["requiredActions"]},
         texts={"": texts},
     )
+
+
+def _roles_for(needs: RealmNeeds) -> frozenset[str]:
+    return frozenset({"manage-users"}) if needs.ends_foreign_sessions else frozenset()
 
 
 def _told_at(url: str) -> Json:
