@@ -33,7 +33,7 @@ test: setup
 	$(BIN)/python -m pytest tests -n 2 --dist loadgroup $(ARGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz -m "not postgresql and not thorough and not docker" -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/acceptance --ignore=tests/crashes --ignore=tests/fuzz --ignore=tests/demo -m "not postgresql and not thorough and not docker" -n 2 --dist worksteal $(ARGS)
 
 # Needs a Docker engine; no other target runs these.
 test-docker: setup

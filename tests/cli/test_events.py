@@ -15,6 +15,8 @@ from tests.cli.conftest import Commands
 from tests.contracts.stores import ACCOUNT, APP, INSTALLATION, at, event_of, installed, logged_out, receive
 from tests.unit import event_samples
 
+pytestmark = pytest.mark.thorough
+
 TASKS = (TaskKind.CONVERGE,)
 LEASE = timedelta(seconds=60)
 FIELDS = {

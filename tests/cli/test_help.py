@@ -12,6 +12,8 @@ import typer
 from broker.cli import app
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.thorough
+
 HELPLESS = {"help", "install_completion", "show_completion"}
 """Typer's own."""
 

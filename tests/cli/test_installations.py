@@ -10,6 +10,8 @@ from broker.storage.stores import Stores
 from tests.cli.conftest import Commands
 from tests.contracts.stores import INSTALLATION, at, installed, logged_out, receive, uninstalled
 
+pytestmark = pytest.mark.thorough
+
 LEASE = timedelta(seconds=60)
 FIELDS = {
     "installation", "app", "account", "account_name", "state", "changed_at", "alias", "identity_provider", "credentials_kept", "suspect_since",

@@ -13,6 +13,8 @@ from tests.contracts.stores import APP, installed, receive
 from tests.fakes.keycloak import KeycloakImitation
 from tests.fakes.keycloak.model import Provider
 
+pytestmark = pytest.mark.thorough
+
 ONE, TWO = InstallationId("one"), InstallationId("two")
 
 

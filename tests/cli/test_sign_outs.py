@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from broker.model.delivery import DeliveryState, ReceivedToken
 from broker.model.logout import Logout, LogoutCause
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
@@ -11,6 +13,8 @@ from broker.storage.stores import Stores
 from tests.cli.conftest import Commands
 from tests.contracts.stores import ACCOUNT, INSTALLATION, NOW, USER, at, installed, receive, sign_on
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.thorough
 
 LEASE = timedelta(seconds=60)
 BRUNO = TalkdeskUserId("user2")

@@ -30,6 +30,8 @@ from tests.contracts.stores import (
 )
 from tests.contracts.test_records import new_key
 
+pytestmark = pytest.mark.thorough
+
 T = TypeVar("T")
 
 OLD, NEW, OTHER = bytes(32), bytes([1] * 32), bytes([2] * 32)

@@ -21,6 +21,8 @@ from tests.stores import opened_stores
 from tests.waiting import eventually
 from tests.world import OpenWorld
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["chat"]
 
 CLAIM = Claim(Task(TaskKind.ALERT_UNDELIVERED, "wallboard"), "test", 1, 0)

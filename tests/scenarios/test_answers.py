@@ -15,6 +15,8 @@ from broker.ports import Events, Installations, Json
 from broker.realm.in_memory import InMemoryIdentityProviders
 from tests.scenarios.converging import BEGIN, World, credentials_of, open_world
 
+pytestmark = pytest.mark.thorough
+
 INSTALLATION = InstallationId("4400ebd85fa04322abf5b64de93dc913")
 FIRST = alias_of(slug_of(INSTALLATION), 1)
 AWAY = TalkdeskError("no answer", status=503)

@@ -26,6 +26,8 @@ from tests.fakes.keycloak import KeycloakImitation
 from tests.fakes.keycloak.model import BROKER_CLIENT
 from tests.world import World
 
+pytestmark = pytest.mark.thorough
+
 EXPECTED_WARNINGS = {"realm", "Keycloak's version", "user.logout", "Talkdesk's clock"}
 """In this world: no administrator's account, no system role, nobody signed out yet, and a Talkdesk that is not at port 443."""
 
@@ -176,7 +178,6 @@ async def test_another_broker_at_our_address_is_found_out(world: World) -> None:
     assert found["public address"].verdict is Verdict.WRONG
 
 
-@pytest.mark.thorough
 async def test_many_sign_ons_and_never_a_sign_out_is_a_warning(world: World, installed: Installation) -> None:
     """Until one comes: then the line says when."""
     for _ in range(MANY_SIGN_ONS):

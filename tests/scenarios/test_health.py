@@ -12,6 +12,8 @@ from tests.scenarios.test_metrics import scrape
 from tests.waiting import eventually
 from tests.world import OpenWorld, World
 
+pytestmark = pytest.mark.thorough
+
 
 async def ask(world: World, path: str = "/health/ready") -> httpx.Response:
     """As a balancer does."""

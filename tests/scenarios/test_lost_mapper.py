@@ -1,8 +1,12 @@
 """Somebody deletes our mapper in the console: no reconcile looks at mappers by itself, the next launch shows it."""
 
+import pytest
+
 from broker.model.names import Alias
 from demo.talkdesk import ACME, ANA
 from tests.world import World, users_of
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_a_launch_that_shows_a_lost_mapper_brings_it_back_and_arrives(world: World) -> None:

@@ -22,6 +22,8 @@ from demo.talkdesk import ACME, ANA, InstallationState
 from tests.fakes.keycloak import KeycloakImitation
 from tests.world import World
 
+pytestmark = pytest.mark.thorough
+
 GROWING = frozenset(
     {"account", "delivery", "event", "fact", "failing", "failure", "identity_provider", "installation", "licence", "logout", "one_time"}
     | {"repair", "sign_on", "task", "user_logout"}

@@ -21,6 +21,8 @@ from tests.scenarios.converging import STRANGER, World, complete, open_world, st
 from tests.scenarios.test_converge import edit
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.thorough
+
 ONE, TWO, THREE = (InstallationId(name) for name in ("one", "two", "three"))
 LEASE = timedelta(seconds=60)
 

@@ -19,6 +19,8 @@ from tests.postgresql_server import PostgresqlServer
 from tests.processes import ROOT
 from tests.unit.test_docs import names_in, table
 
+pytestmark = pytest.mark.thorough
+
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
 BROKERS = [name for name in SERVICES if name.startswith("broker-")]

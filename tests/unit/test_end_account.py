@@ -27,6 +27,8 @@ from broker.storage.stores import Stores
 from tests.contracts.stores import NOW, at, installed, receive, sign_on, uninstalled
 from tests.stores import opened_stores
 
+pytestmark = pytest.mark.thorough
+
 DISABLED = InstallationId("disabled")
 
 

@@ -47,6 +47,7 @@ async def test_a_due_task_is_carried_out_once(tmp_path: Path) -> None:
     assert sorted(done) == ["i1", "i2"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "error", [KeycloakError("down"), TalkdeskError("busy", status=503), RuntimeError("a fault of ours")]
 )
@@ -63,6 +64,7 @@ async def test_what_fails_comes_again(tmp_path: Path, error: Exception) -> None:
         await eventually(lambda: attempts == [0, 1], what="a second attempt")
 
 
+@pytest.mark.thorough
 async def test_what_hangs_is_cut_off_before_its_lease_ends(tmp_path: Path) -> None:
     """Otherwise another process would be at the same task meanwhile. It is tried again, and the lease was still held when it was put off."""
     attempts: list[int] = []

@@ -20,6 +20,8 @@ from tests.scenarios.test_sign_out_record import is_open_because, sign_ons
 from tests.waiting import eventually
 from tests.world import OpenWorld, World
 
+pytestmark = pytest.mark.thorough
+
 LEFT_ALONE = "a session that Talkdesk did not begin may live on in Keycloak: END_FOREIGN_SESSIONS is off"
 
 

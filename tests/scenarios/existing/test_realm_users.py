@@ -15,6 +15,8 @@ from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.existing.test_existing_users import assert_stopped
 from tests.world import World
 
+pytestmark = pytest.mark.thorough
+
 USERS = "/admin/realms/talkdesk/users"
 
 
