@@ -74,7 +74,8 @@ async def _take_turns(data: KeptData, folder: Path, module: str) -> _Turns:
     async with _talkdesk() as talkdesk:
         broker = BrokerProcess(_settings(data, folder), folder / "broker.log", module=module)
         try:
-            await broker.start()
+            broker.spawn()
+            await broker.until_live()
             await _accept(broker, _requests(talkdesk, EVENTS // 4))  # caches, connections, the first pages of the file
             for _ in range(TURNS):
                 requests = _requests(talkdesk, EVENTS)

@@ -79,14 +79,21 @@ class BrokerProcess:
 
     async def until_ready(self) -> None:
         """Wait until it says that it is ready; fails at once where the process has ended."""
-        async with httpx.AsyncClient(trust_env=False, base_url=self.url) as client:
-            await eventually(lambda: self._is_ready(client), what="the broker is ready", seconds=90)
+        await self._until("ready")
 
-    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
+    async def until_live(self) -> None:
+        """Wait until it answers, ready or not: without a worker, or without Keycloak, it never is."""
+        await self._until("live")
+
+    async def _until(self, health: str) -> None:
+        async with httpx.AsyncClient(trust_env=False, base_url=self.url) as client:
+            await eventually(lambda: self._is(health, client), what=f"the broker is {health}", seconds=90)
+
+    async def _is(self, health: str, client: httpx.AsyncClient) -> bool:
         assert self._process is not None, "the broker is not running"
         assert self._process.poll() is None, f"the broker has ended by itself: {self.log.read_text()[-2000:]}"
         try:
-            return (await client.get("/health/ready")).status_code == 200
+            return (await client.get(f"/health/{health}")).status_code == 200
         except httpx.HTTPError:
             return False
 
