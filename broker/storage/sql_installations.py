@@ -175,4 +175,6 @@ def _is_row(row: Row[Any]) -> Sequence[ColumnElement[bool]]:
 
 def _facts(which: ColumnElement[bool]) -> Select[Any]:
     of_installation = [column for column in _installation if column.name not in ("id", "slug")]
-    return select(schema.fact, *of_installation).join(schema.installation).where(which)
+    # A rotated set that was erased says nothing any more: who rotates every day has not more to fold every day.
+    says_something = (_fact.kind != ROTATED) | _fact.credentials.is_not(None)
+    return select(schema.fact, *of_installation).join(schema.installation).where(which, says_something)

@@ -82,9 +82,13 @@ async def _send(broker: BrokerProcess, requests: Iterator[tuple[bytes, bool]], n
 def _requests(talkdesk: StandIn, chance: random.Random) -> Iterator[tuple[bytes, bool]]:
     """Endless; with each whether it may leave the server waiting for more, so that nothing may follow it."""
     contents = [json.loads(each) for each in _good_bodies(talkdesk)]
+    installation = new_id()
     while True:
         content = chance.choice(contents)
         content["id"] = new_id() if chance.random() < 0.9 else "the same again"
+        # A handful of events of each: all that was ever stated about one is folded whenever it is asked for.
+        installation = new_id() if chance.random() < 0.05 else installation
+        content["data"]["installation_id"] = installation
         body, signed = _body(content, chance)
         headers = talkdesk.courier.signature_headers(signed)
         if chance.random() < 0.02:
