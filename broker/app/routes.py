@@ -134,6 +134,7 @@ def _provider(parts: Parts, pages: Pages, reception: Reception) -> provider_endp
             issuers=parts.issuers,
             email_domains=parts.email_domains,
             now=parts.now,
+            ask_for=parts.stores.tasks.enqueue,
             observer=parts.metrics,
         ),
         keys=parts.keys,

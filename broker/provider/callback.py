@@ -1,8 +1,8 @@
 """Talkdesk's answer at the one redirect URL: who is it?
 
 The browser waits here while the code is exchanged and userinfo is read, so that every failure ends on our page; only then Keycloak
-hears anything. A Talkdesk ID token, where one comes, is not needed: userinfo was fetched with the access token that came straight
-from the token endpoint (OpenID Connect Core 3.1.3.7, 6).
+hears anything. Who it is says userinfo, fetched with the access token that came straight from the token endpoint; an ID token, where one
+comes, has to be of this very sign-on (`talkdesk_token`).
 """
 
 import time
@@ -23,6 +23,7 @@ from broker.ports import Accounts, Clock, Json, OneTimeKind, TalkdeskOAuth
 from broker.provider.answer import AnswerKeycloak
 from broker.provider.match import MatchUser
 from broker.provider.person import UnknownPerson, resolve
+from broker.provider.talkdesk_token import WrongToken, check_talkdesk_token
 from broker.states import Arrival, States
 from broker.to_talkdesk import ToTalkdesk
 
@@ -105,7 +106,7 @@ class Callback:
         if credentials is None:
             raise _failed(Reason.CREDENTIALS_RETIRED, installation)
         asking = replace(installation, credentials=credentials)
-        begun_at, userinfo = await self._ask(asking, code, arrival.code_verifier, trip)
+        begun_at, userinfo = await self._ask(asking, code, arrival, trip)
         try:
             person = await resolve(installation.account, userinfo, self.accounts)
         except UnknownPerson as error:
@@ -118,15 +119,21 @@ class Callback:
             ) from None
         return Proven(person, begun_at, trip.asked_at)
 
-    async def _ask(
-        self, installation: Installation, code: str, code_verifier: str, trip: Trip
-    ) -> tuple[datetime, Json]:
-        """When the trip began, on Talkdesk's clock, and who is there. Raises TalkdeskError."""
+    async def _ask(self, installation: Installation, code: str, arrival: Arrival, trip: Trip) -> tuple[datetime, Json]:
+        """When the trip began, on Talkdesk's clock, and who is there. Raises TalkdeskError, SignOnFailed."""
         with answered_within(self.patience_s * (1 if trip.is_again else FIRST_TRIP)):
-            token = await self.talkdesk.exchange(installation, code=code, code_verifier=code_verifier)
+            token = await self.talkdesk.exchange(installation, code=code, code_verifier=arrival.code_verifier)
             # When the browser was sent there, not now: whoever signed out on the way is not proven.
             begun_at = token.answered_at - (self.now() - trip.asked_at)
-            return begun_at, await self.talkdesk.userinfo(installation, token.access_token)
+            userinfo = await self.talkdesk.userinfo(installation, token.access_token)
+        if token.id_token is not None:
+            try:
+                check_talkdesk_token(
+                    token.id_token, nonce=arrival.nonce, client_id=trip.client_id, subject=userinfo.get("sub")
+                )
+            except WrongToken as error:
+                raise _talkdesk_failed(TalkdeskError(str(error)), installation) from None
+        return begun_at, userinfo
 
 
 def _talkdesk_failed(error: TalkdeskError, installation: Installation) -> SignOnFailed:
