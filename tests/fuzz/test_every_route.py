@@ -145,7 +145,8 @@ def requests_at(installation: str, chance: random.Random) -> Iterator[Sent]:
         }
         plain = [(name.encode(), _header(text)) for name, text in headers.items() if chance.random() < 0.6]
         body = encoded(NAMES).encode() if chance.random() < 0.5 else chance.randbytes(chance.randrange(200))
-        query = f"talkdesk_installation_id={installation}" if chance.random() < 0.1 else encoded(NAMES)
+        is_good = path == "/talkdesk/launch" and chance.random() < 0.5
+        query = f"talkdesk_installation_id={installation}" if is_good else encoded(NAMES)
         yield Sent(method if chance.random() < 0.85 else chance.choice(METHODS), f"{path}?{query}", plain, body)
 
 
