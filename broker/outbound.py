@@ -1,13 +1,15 @@
 """Calls to other servers: the one place that builds an HTTP client, and reads an answer of limited size and time.
 
-Owns: time-outs, limits, no redirects. Leaves to others: which host may be called.
+Owns: time-outs, limits, no redirects; what a person who waits leaves of them. Leaves to others: which host may be called.
 """
 
 import asyncio
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -64,15 +66,44 @@ class _ObservedClient(httpx.AsyncClient):
         self._observe = observe
 
     async def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
-        """As httpx does."""
+        """As httpx does, and no longer than a person waits: also for who does not go through `fetch`, as python-keycloak."""
         began = time.perf_counter()
         response = None
         try:
-            response = await super().send(request, **given)
+            async with asyncio.timeout(seconds_left()):
+                response = await super().send(request, **given)
+        except TimeoutError:
+            raise httpx.ReadTimeout("nobody waits for the answer any more", request=request) from None
         finally:
             if self._observe:
                 self._observe(request, response, time.perf_counter() - began)
         return response
+
+
+_wait_ends: ContextVar[float | None] = ContextVar("wait_ends", default=None)
+
+
+@contextmanager
+def answered_within(seconds: float) -> Iterator[None]:
+    """A person waits: all calls of this block together take no longer, however they share it; nor than a block around it has left.
+
+    In the context, not an argument: what a request calls is many layers below, and who calls for a task has nobody who waits.
+    """
+    ends, around = time.monotonic() + seconds, _wait_ends.get()
+    token = _wait_ends.set(ends if around is None else min(ends, around))
+    try:
+        yield
+    finally:
+        _wait_ends.reset(token)
+
+
+def seconds_left(most: float | None = None) -> float | None:
+    """How long a person still waits, and `most` at most; None where neither says."""
+    ends = _wait_ends.get()
+    if ends is None:
+        return most
+    left = max(0.0, ends - time.monotonic())
+    return left if most is None else min(left, most)
 
 
 def http_client(*, timeout_s: float = 5.0, observe: Observe | None = None) -> httpx.AsyncClient:
@@ -90,10 +121,10 @@ def http_client(*, timeout_s: float = 5.0, observe: Observe | None = None) -> ht
 async def fetch(client: httpx.AsyncClient, request: httpx.Request, *, within_s: float = 10.0) -> Answer:
     """Send and read the whole answer.
 
-    Raises httpx.HTTPError where none came, or came too slowly (`within_s` for all of it) or too big.
+    Raises httpx.HTTPError where none came, or came too slowly (`within_s` for all of it, or less where a person waits) or too big.
     """
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(seconds_left(within_s)):
             return await _read(client, request)
     except TimeoutError:
         raise httpx.ReadTimeout("the answer took too long", request=request) from None

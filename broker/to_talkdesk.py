@@ -35,11 +35,11 @@ class ToTalkdesk:
         stage: Stage,
         *,
         clear_cookie: str | None = None,
-        is_again: bool = False,
+        waited_s: float | None = None,
     ) -> Redirect:
-        """Talkdesk's authorization endpoint. Raises SignOnFailed."""
+        """Talkdesk's authorization endpoint. `waited_s`: of a second trip, how long the first one took. Raises SignOnFailed."""
         client_id = installation.credentials.client_id if installation.credentials else ""
-        trip = Trip(installation.id, purpose, self.now(), client_id, is_again)
+        trip = Trip(installation.id, purpose, self.now(), client_id, waited_s is not None, waited_s or 0)
         holder = under_way_with(installation.id, client_id)
         departure = await self.states.depart(OneTimeKind.TALKDESK, trip.to_json(), holder=holder)
         try:

@@ -33,6 +33,7 @@ PLACES: Mapping[TaskKind, int] = {
     TaskKind.CONVERGE: 4,
     TaskKind.ANSWER: 4,
     TaskKind.SIGN_OUT: 8,
+    TaskKind.END_SIGN_ON: 2,
     TaskKind.CHECK: 2,
     TaskKind.ALERT: 2,
     TaskKind.ALERT_UNDELIVERED: 2,

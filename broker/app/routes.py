@@ -23,6 +23,7 @@ from broker.provider.authorize import Authorize
 from broker.provider.callback import Callback
 from broker.provider.client_auth import ClientAuthentication
 from broker.provider.token import Token
+from broker.reception import Reception
 from broker.web import health, metrics
 from broker.web.draining import Draining
 from broker.web.errors import handle_errors
@@ -38,8 +39,9 @@ def make_app(parts: Parts, worker: Worker, draining: Draining) -> FastAPI:
     app.include_router(events_endpoint.router(_receive(parts, worker.wake), observer=parts.metrics))
     start = StartLaunch(parts.door, parts.to_keycloak, parts.now)
     resume = ResumeLaunch(parts.door, parts.to_keycloak, parts.now)
-    app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome))
-    app.include_router(provider_endpoint.router(_provider(parts, pages)))
+    reception = Reception(parts.settings.launches_at_once, parts.settings.answer_seconds)
+    app.include_router(launch_endpoint.router(start, resume, _returning(parts), pages.outcome, reception))
+    app.include_router(provider_endpoint.router(_provider(parts, pages, reception)))
     app.include_router(relay_endpoint.router(_relay(parts, worker.wake)))
     app.include_router(health.router(_pings(parts, worker), draining))
     parts.metrics.watch(worker.beat_age, parts.settings.sqlite_folder)
@@ -96,7 +98,7 @@ def _returning(parts: Parts) -> ReturnFromKeycloak:
     )
 
 
-def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
+def _provider(parts: Parts, pages: Pages, reception: Reception) -> provider_endpoint.Provider:
     stores, talkdesk = parts.stores, parts.talkdesk.oauth
     answer = AnswerKeycloak(stores.sign_ons, stores.one_time_values, parts.issuers, parts.now)
     proven_launch = ProvenLaunch(parts.door, stores.one_time_values, parts.to_keycloak, parts.now)
@@ -120,6 +122,7 @@ def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
             proven_launch=proven_launch,
             match_user=parts.match_user,
             now=parts.now,
+            patience_s=reception.patience_s,
         ),
         token=Token(
             door=parts.door,
@@ -131,12 +134,14 @@ def _provider(parts: Parts, pages: Pages) -> provider_endpoint.Provider:
             issuers=parts.issuers,
             email_domains=parts.email_domains,
             now=parts.now,
+            ask_for=parts.stores.tasks.enqueue,
             observer=parts.metrics,
         ),
         keys=parts.keys,
         issuers=parts.issuers,
         find_installation=stores.installations.find_by_slug,
         render=pages.outcome,
+        reception=reception,
     )
 
 

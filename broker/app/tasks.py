@@ -15,6 +15,7 @@ from broker.converge.reconcile import Reconcile
 from broker.converge.rotation import AnswerRotation
 from broker.logout.account import EndAccount
 from broker.logout.deliver import Deliver
+from broker.logout.replayed import EndReplayed
 from broker.logout.sign_out import SignOut
 from broker.model.task import TaskKind
 from broker.observation import Timed
@@ -86,6 +87,7 @@ def make_worker(parts: Parts, converge: Converge) -> Worker:
         TaskKind.CONVERGE: converge,
         TaskKind.ANSWER: Timed(answer, stores.origins, parts.metrics, parts.now),
         TaskKind.SIGN_OUT: Timed(sign_out, stores.origins, parts.metrics, parts.now),
+        TaskKind.END_SIGN_ON: EndReplayed(stores.sign_ons, parts.end_sessions, parts.now),
         TaskKind.CHECK: Check(stores.installations, apps, parts.now),
         TaskKind.ALERT: alert,
         TaskKind.ALERT_CONTESTED: AlertOfContested(

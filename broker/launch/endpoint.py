@@ -7,26 +7,33 @@ from fastapi.responses import Response
 
 from broker.launch.returning import ReturnFromKeycloak
 from broker.launch.start import ResumeLaunch, StartLaunch
+from broker.model.failure import Stage
 from broker.model.outcome import Outcome
+from broker.reception import Reception
 
 Render = Callable[[Request, Outcome], Response]
 
 
-def router(start: StartLaunch, resume: ResumeLaunch, returning: ReturnFromKeycloak, render: Render) -> APIRouter:
+def router(
+    start: StartLaunch, resume: ResumeLaunch, returning: ReturnFromKeycloak, render: Render, reception: Reception
+) -> APIRouter:
     """The routes."""
     routes = APIRouter()
 
     @routes.get("/talkdesk/launch")
     async def launch(request: Request) -> Response:
-        return render(request, await start(request.query_params.multi_items(), is_framed=_is_framed(request)))
+        with reception.receive(Stage.LAUNCH):
+            return render(request, await start(request.query_params.multi_items(), is_framed=_is_framed(request)))
 
     @routes.get("/launch/return")
     async def launch_return(request: Request) -> Response:
-        return render(request, await returning(request.query_params.multi_items(), request.cookies))
+        with reception.receive(Stage.RETURN):
+            return render(request, await returning(request.query_params.multi_items(), request.cookies))
 
     @routes.get("/launch/resume")
     async def launch_resume(request: Request) -> Response:
-        return render(request, await resume(request.cookies, is_framed=_is_framed(request)))
+        with reception.receive(Stage.LAUNCH):
+            return render(request, await resume(request.cookies, is_framed=_is_framed(request)))
 
     return routes
 

@@ -5,6 +5,7 @@ A Keycloak that does not answer in time closes no door: the launch itself will t
 """
 
 import asyncio
+import contextvars
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import structlog
 
 from broker.errors import KeycloakError
 from broker.model.names import Alias
+from broker.outbound import seconds_left
 from broker.ports import IdentityProviders
 
 log = structlog.get_logger()
@@ -48,13 +50,18 @@ class Switches:
         now = self._monotonic()
         until, asking = self._asked.get(alias, (now, None))
         if asking is None or until <= now:
-            asking = asyncio.create_task(self._ask(alias))
+            # In a context of its own: it is for everybody, and not cut short where the first one can't wait that long.
+            asking = asyncio.create_task(self._ask(alias), context=contextvars.Context())
             self._asked[alias] = (now + HOLDS_S, asking)
             self._asked.move_to_end(alias)
             while len(self._asked) > _MOST:
                 self._asked.popitem(last=False)
         # Shielded: a browser that goes away must not take the answer from the others that wait for it.
-        return await asyncio.shield(asking)
+        try:
+            async with asyncio.timeout(seconds_left()):
+                return await asyncio.shield(asking)
+        except TimeoutError:
+            return Position.ON
 
     async def _ask(self, alias: Alias) -> Position:
         try:

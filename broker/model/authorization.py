@@ -66,6 +66,8 @@ class Trip:
     """Whose code it will be: the credentials that were in use then, though others may be by the time that it comes."""
     is_again: bool = False
     """The second one, since Talkdesk did not say what it made of the first one's code. There is no third."""
+    waited_s: float = 0
+    """What the person has waited for Talkdesk on the first one."""
 
     def to_json(self) -> dict[str, Any]:
         """For the database."""
@@ -74,6 +76,7 @@ class Trip:
             "asked_at": self.asked_at.isoformat(),
             "client_id": self.client_id,
             "is_again": self.is_again,
+            "waited_s": self.waited_s,
         }
         if isinstance(self.purpose, Launch):
             return {**content, "launch": self.purpose.to_json(), "hint": self.purpose.hint}
@@ -87,7 +90,8 @@ class Trip:
             Launch.from_json(content["launch"]) if "launch" in content else AuthorizationRequest(**content["request"])
         )
         # A trip that a service of the former version began does not say.
-        return cls(installation, purpose, asked_at, content["client_id"], content.get("is_again", False))
+        is_again, waited_s = content.get("is_again", False), content.get("waited_s", 0)
+        return cls(installation, purpose, asked_at, content["client_id"], is_again, waited_s)
 
 
 @dataclass(frozen=True)

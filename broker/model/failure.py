@@ -72,6 +72,7 @@ class Reason(StrEnum):
     SESSION_NOT_OURS = "session_not_ours"
     SESSION_STAYS = "session_stays"
     # Ourselves.
+    CROWDED = "crowded"
     STORAGE_UNAVAILABLE = "storage_unavailable"
     UNEXPECTED = "unexpected"
 

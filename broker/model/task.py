@@ -13,6 +13,8 @@ class TaskKind(StrEnum):
     """Tell Talkdesk what is owed for an event. Key: number of the event's row."""
     SIGN_OUT = "sign out"
     """End the sign-ons that a `user.logout` or a removal ends. Key: number of the logout's row, `#` and the round (1, 2, 3)."""
+    END_SIGN_ON = "end sign-on"
+    """End what a code gave that came a second time. Key: id of the sign-on."""
     CHECK = "check"
     """Ask Talkdesk whether the installation's credentials still work, and again a day later. Key: installation id."""
     ALERT = "alert"

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from broker.errors import KeycloakError, OAuthError, StorageError
 from broker.issuer.identifier import Issuers
 from broker.issuer.keys import SigningKeys
+from broker.model.failure import Stage
 from broker.model.installation import Installation
 from broker.model.names import Slug
 from broker.model.outcome import Outcome
@@ -18,6 +19,7 @@ from broker.provider.authorize import Authorize
 from broker.provider.callback import Callback
 from broker.provider.discovery import discovery_document
 from broker.provider.token import Token
+from broker.reception import Reception
 
 Render = Callable[[Request, Outcome], Response]
 
@@ -37,6 +39,7 @@ class Provider:
     issuers: Issuers
     find_installation: Callable[[Slug], Awaitable[Installation | None]]
     render: Render
+    reception: Reception
 
 
 def router(provider: Provider) -> APIRouter:
@@ -56,13 +59,15 @@ def router(provider: Provider) -> APIRouter:
 
     @routes.get("/oidc/{slug}/authorize")
     async def authorize(slug: Slug, request: Request) -> Response:
-        outcome = await provider.authorize(slug, request.query_params.multi_items(), request.cookies)
-        return provider.render(request, outcome)
+        with provider.reception.receive(Stage.AUTHORIZE):
+            outcome = await provider.authorize(slug, request.query_params.multi_items(), request.cookies)
+            return provider.render(request, outcome)
 
     @routes.post("/oidc/{slug}/token")
     async def token(slug: Slug, request: Request) -> Response:
         try:
-            return JSONResponse(await provider.token(slug, await _form(request)), headers=_NO_STORE)
+            with provider.reception.receive_call():
+                return JSONResponse(await provider.token(slug, await _form(request)), headers=_NO_STORE)
         except OAuthError as error:
             content = {"error": error.reason, "error_description": str(error)}
             return JSONResponse(content, status_code=error.status, headers=_NO_STORE)
@@ -72,8 +77,9 @@ def router(provider: Provider) -> APIRouter:
 
     @routes.get("/talkdesk/callback")
     async def callback(request: Request) -> Response:
-        outcome = await provider.callback(request.query_params.multi_items(), request.cookies)
-        return provider.render(request, outcome)
+        with provider.reception.receive(Stage.CALLBACK):
+            outcome = await provider.callback(request.query_params.multi_items(), request.cookies)
+            return provider.render(request, outcome)
 
     return routes
 

@@ -1,6 +1,6 @@
 """Token endpoint of an issuer (OpenID Connect Core 3.1.3): a code becomes an ID token. Nothing here leaves the machine but the database."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from broker.door import Door
@@ -14,6 +14,7 @@ from broker.model.names import AccountId, Slug, client_id_of
 from broker.model.pkce import random_value, verifies
 from broker.model.realm_user import RealmUser, is_of_domain
 from broker.model.sign_on import SignOn, SignOnState
+from broker.model.task import Task, TaskKind
 from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, Installations, Json, OneTimeKind, OneTimeValues, SignOns
 from broker.provider.client_auth import ClientAuthentication
@@ -44,6 +45,8 @@ class Token:
     email_domains: dict[AccountId, tuple[str, ...]]
     """Domains for whose addresses an account's Talkdesk may vouch."""
     now: Clock
+    ask_for: Callable[[Task], Awaitable[None]]
+    """Asks for a task."""
     observer: Observer = UNOBSERVED
 
     async def __call__(self, slug: Slug, form: Sequence[tuple[str, str]]) -> Json:
@@ -73,6 +76,7 @@ class Token:
         code = given.get("code")
         content = await self.one_time.consume(OneTimeKind.CODE, code, self.now()) if code else None
         if content is None:
+            await self._end_what_it_gave(code, client_id)
             raise OAuthError("invalid_grant", "the code is unknown, expired or used")
         request = AuthorizationRequest(**content["request"])
         if request.client_id != client_id or given.get("redirect_uri") != request.redirect_uri:
@@ -84,6 +88,12 @@ class Token:
             raise OAuthError("invalid_grant", "the sign-on has ended")
         realm_user = RealmUser(**found) if (found := content.get("realm_user")) else None
         return _Redeemed(replace(sign_on, person=replace(sign_on.person, name=content["name"])), realm_user, request)
+
+    async def _end_what_it_gave(self, code: str | None, client_id: str) -> None:
+        """Of a code that was used before: one of the two who had it should not have had it (RFC 6749, 4.1.2)."""
+        used = await self.one_time.recall(OneTimeKind.CODE, code, self.now()) if code else None
+        if used is not None and used["request"]["client_id"] == client_id:
+            await self.ask_for(Task(TaskKind.END_SIGN_ON, used["sign_on"]))
 
     async def _answer(self, installation: Installation, redeemed: _Redeemed) -> Json:
         sign_on = redeemed.sign_on

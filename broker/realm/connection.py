@@ -20,7 +20,7 @@ from keycloak import KeycloakOpenIDConnection
 from keycloak.exceptions import KeycloakError as LibraryError
 
 from broker.errors import KeycloakError
-from broker.outbound import tls_context
+from broker.outbound import seconds_left, tls_context
 
 TIMEOUT_S = 5
 
@@ -46,9 +46,13 @@ class _Connection(KeycloakOpenIDConnection):
     async def a_refresh_token(self) -> None:
         """Fetch a new token, once for all who found the old one missing, expired or refused (401)."""
         before = self.token
-        async with self._token_lock:
-            if self.token is before:
-                await self.a_get_token()
+        try:
+            # Also behind somebody who waits longer than this one can.
+            async with asyncio.timeout(seconds_left()), self._token_lock:
+                if self.token is before:
+                    await self.a_get_token()
+        except TimeoutError:
+            raise KeycloakError("access token: no answer in time") from None
 
     async def a_get_token(self) -> None:
         """Fetch a token. Raises the broker's error, so that no 404 of the token endpoint passes for one of the call itself."""

@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from broker.errors import KeycloakError
-from broker.outbound import fetch
+from broker.outbound import fetch, seconds_left
 from broker.ports import Json
 from broker.realm.connection import path_part
 
@@ -66,9 +66,13 @@ class KeycloakRealmKeys:
 
     async def _get(self, key_id: str, now: datetime) -> RSAKey:
         if key_id not in self._keys or not _is_within(TTL, self._fetched_at, now):
-            async with self._lock:  # one fetch; who waited finds its outcome
-                if not _is_within(REFETCH_AFTER, self._tried_at, now):
-                    await self._refetch(now)
+            try:
+                # One fetch; who waited finds its outcome. Nobody waits longer than they can behind somebody else's.
+                async with asyncio.timeout(seconds_left()), self._lock:
+                    if not _is_within(REFETCH_AFTER, self._tried_at, now):
+                        await self._refetch(now)
+            except TimeoutError:
+                raise KeycloakError("realm keys: no answer in time") from None
         if key_id in self._keys:
             return self._keys[key_id]
         if self._error:
@@ -77,6 +81,7 @@ class KeycloakRealmKeys:
 
     async def _refetch(self, now: datetime) -> None:
         self._tried_at = now
+        self._error = KeycloakError("realm keys: the last try was broken off")
         try:
             self._keys = await self._fetch()
         except KeycloakError as error:

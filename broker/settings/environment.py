@@ -123,6 +123,8 @@ class Settings(EventSettings):
     reconcile_hours: int = Field(24, ge=0, le=720)
     trusted_proxies: str = "127.0.0.0/8,::1"
     drain_seconds: int = Field(0, ge=0, le=600)
+    answer_seconds: float = Field(5, ge=0.1, le=60, allow_inf_nan=False)
+    launches_at_once: int = Field(100, ge=1, le=100_000)
 
     @field_validator("public_url", "internal_url", "keycloak_url", "keycloak_internal_url")
     @classmethod

@@ -1,7 +1,7 @@
 """A sign-on that failed: the record, the log line and the page, all under one reference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from broker.model.names import AppId, InstallationId
 from broker.observation import UNOBSERVED, Observer
 from broker.ports import Clock, Failures, Installations
 from broker.settings import App, Support
+from broker.web.keeping import WorthKeeping
 from broker.web.languages import CanDo
 from broker.web.pages import ErrorPage, Pages
 from broker.web.reference import new_reference
@@ -49,6 +50,7 @@ CAN_DO: Mapping[Reason, CanDo] = MappingProxyType(
         Reason.ID_TOKEN_WRONG: CanDo.AGAIN,
         Reason.SESSION_NOT_OURS: CanDo.OTHER_ACCOUNT,
         Reason.SESSION_STAYS: CanDo.AGAIN,
+        Reason.CROWDED: CanDo.AGAIN,
         Reason.STORAGE_UNAVAILABLE: CanDo.AGAIN,
         Reason.UNEXPECTED: CanDo.AGAIN,
     }
@@ -67,6 +69,7 @@ class FailurePages:
     alert_after: int
     """So many failures of an installation in a row are worth an alert."""
     observer: Observer = UNOBSERVED
+    is_worth_keeping: WorthKeeping = field(default_factory=WorthKeeping)
 
     async def __call__(self, request: Request, error: SignOnFailed) -> Response:
         """The page; also where the record can't be kept, which is logged."""
@@ -83,10 +86,13 @@ class FailurePages:
         _log(failure)
         installation = None
         try:
-            counts = error.reason not in AS_INTENDED
-            await self.failures.save(failure, alert_after=self.alert_after if counts else None)
             if error.installation:
                 installation = await self.installations.find(InstallationId(error.installation))
+            if self.is_worth_keeping(error, installation, failure.at):
+                counts = error.reason not in AS_INTENDED
+                await self.failures.save(failure, alert_after=self.alert_after if counts else None)
+            else:
+                log.warning("a failed sign-on is in the log only: there are too many", reference=failure.reference)
         except StorageError:
             log.exception("a failed sign-on could not be recorded", reference=failure.reference)
         app = self.apps.get(installation.app) if installation else None
@@ -113,14 +119,21 @@ class FailurePages:
 
 def _again(request: Request, error: SignOnFailed, installation: Installation | None) -> str | None:
     """Where it is tried once more: what was asked for, if that was a launch, else a launch of the installation that it was about."""
-    if request.url.path in _LAUNCHES:
-        return f"{request.url.path}?{request.url.query}".rstrip("?")
+    # Who was sent away before anything was looked at can come again to the very same address: nothing of it was used.
+    if path_of(request) in _LAUNCHES or error.reason is Reason.CROWDED:
+        return f"{path_of(request)}?{request.scope['query_string'].decode('latin-1')}".rstrip("?")
     if installation is None:
         return None
     return launch_path(installation.id, error.hint)
 
 
 _LAUNCHES = ("/talkdesk/launch", "/launch/resume")
+
+
+def path_of(request: Request) -> str:
+    """The path that was asked for. Not from `request.url`, of which the `Host` header is a part: it would say what the caller likes."""
+    path: str = request.scope["path"]
+    return path
 
 
 def launch_path(installation: str, hint: str | None) -> str:

@@ -53,6 +53,7 @@ class Silence(Enum):
 
     HANG = "takes the request and never answers"
     DROP = "takes the request and breaks the connection"
+    TRICKLE = "answers a little every now and then, and never ends"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class Faults:
     def take(self, endpoint: Endpoint) -> _Fault | None:
         return self._waiting[endpoint].pop(0) if self._waiting[endpoint] else None
 
+    def left(self, endpoint: Endpoint) -> int:
+        """How many no call has met yet."""
+        return len(self._waiting[endpoint])
+
     def clear(self) -> None:
         """No more faults, and whatever hangs breaks off."""
         self._waiting.clear()
@@ -90,6 +95,15 @@ class Faults:
         _, pending = await asyncio.wait({released, gone}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
+
+    async def trickle(self, receive: Receive, send: Send) -> None:
+        """As `hang`, with a sign of life ten times a second: of JSON, whitespace, which may always come first."""
+        hanging = asyncio.create_task(self.hang(receive))
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while not hanging.done():
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.wait({hanging}, timeout=0.1)
 
 
 class Wire:
@@ -136,6 +150,8 @@ class Wire:
             return
         if fault.outcome is Silence.HANG:
             await self._faults.hang(receive)
+        if fault.outcome is Silence.TRICKLE:
+            await self._faults.trickle(receive, send)
         transport.abort()
         await _until_disconnected(receive)
 

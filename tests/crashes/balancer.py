@@ -22,7 +22,7 @@ CHECKED_EVERY_S = 0.2
 
 
 class Balancer:
-    """Passes bytes on; knows nothing of HTTP."""
+    """Passes bytes on; knows nothing of HTTP, unless each request is to have its turn."""
 
     def __init__(self) -> None:
         """It is found at `url` once it is entered."""
@@ -30,6 +30,10 @@ class Balancer:
         self.url = f"http://127.0.0.1:{self._port}"
         self.ports: list[int] = []
         """Where the processes listen."""
+        self.serves_by_request = False
+        """Clients reuse connections, on which a process would keep them: closed after each request, the next one meets the next process."""
+        self.served: list[tuple[int, str]] = []
+        """Then: which port had which request, by method and path."""
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -87,6 +91,12 @@ class Balancer:
             except OSError:
                 continue
             self.ports.sort(key=port.__eq__)  # the next one has its turn
+            if self.serves_by_request:
+                head = await reader.readuntil(b"\r\n\r\n")
+                method, target = head.decode("latin-1").split(" ")[:2]
+                self.served.append((port, f"{method} {target.partition('?')[0]}"))
+                lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+                there[1].write(b"\r\n".join([lines[0], b"Connection: close", *lines[1:]]))
             await _join(reader, writer, *there)
             return
 

@@ -7,10 +7,11 @@ import httpx
 import pytest
 
 from demo.browser import Browser, Page
-from demo.talkdesk import ACME, ANA, BRUNO, GLOBEX, Endpoint, Installation
+from demo.talkdesk import ACME, ANA, BRUNO, GLOBEX, Endpoint, Installation, Variants
+from demo.talkdesk.variants import Pkce
 from tests.fakes.keycloak import KeycloakImitation
 from tests.scenarios.test_sign_on import assert_recorded_page
-from tests.world import World, users_of
+from tests.world import OpenWorld, World, users_of
 
 pytestmark = pytest.mark.thorough
 
@@ -119,6 +120,47 @@ async def test_an_answer_works_once(world: World, path: str) -> None:
     assert page.url == f"{world.wallboard.url}/"
     assert all(call.status == 200 for call in world.talkdesk.calls_to(Endpoint.TOKEN)), "no code was sent twice"
     assert users_of(world.wallboard) == [ANA.id]
+
+
+@pytest.mark.parametrize("pkce", Pkce)
+async def test_anothers_code_in_ones_own_answer_is_refused(opened: OpenWorld, pkce: Pkce) -> None:
+    """Bruno got hold of Ana's code before she came with it, and brings it to the callback with his own state, in his own browser."""
+    async with opened(variants=Variants(pkce=pkce)) as world:
+        installation = await world.install(ACME)
+        anas = await stopped_at(world, installation, world.browser(ANA), "/talkdesk/callback")
+        bruno = world.browser(BRUNO)
+        own = await stopped_at(world, installation, bruno, "/talkdesk/callback")
+        forged, stolen = (parse_qs(urlsplit(url).query) for url in (own, anas))
+        query = urlencode({"state": forged["state"][0], "code": stolen["code"][0]})
+        page = await bruno.open(f"{world.broker.url}/talkdesk/callback?{query}")
+        assert page.status == 502
+        assert_recorded_page(page)
+        assert not world.wallboard.signed_in
+
+
+def codes_at_keycloak(page: Page) -> list[str]:
+    """Our codes, as they travelled through the browser to Keycloak."""
+    return [
+        code
+        for url in map(urlsplit, page.chain)
+        if "/broker/talkdesk-" in url.path and url.path.endswith("/endpoint")
+        for code in parse_qs(url.query)["code"]
+    ]
+
+
+async def test_a_code_that_comes_twice_ends_what_it_gave(world: World) -> None:
+    """Bruno brings Ana's used code into his own sign-on: he gets nothing, and hers ends, since who used it first is not certain."""
+    installation = await world.install(ACME)
+    [code] = codes_at_keycloak(await world.launch(world.browser(ANA), installation, ANA))
+    assert users_of(world.wallboard) == [ANA.id]
+    realm = urlsplit(world.realm.realm_url)
+    path = f"{realm.path}/broker/{await world.alias(installation)}/endpoint"
+    bruno = world.browser(BRUNO)
+    own = parse_qs(urlsplit(await stopped_at(world, installation, bruno, path)).query)
+    forged = {name: values[0] for name, values in own.items()} | {"code": code}
+    page = await bruno.open(f"{realm.scheme}://{realm.netloc}{path}?{urlencode(forged)}")
+    assert page.url != f"{world.wallboard.url}/"
+    await world.signed_out(world.wallboard)
 
 
 @pytest.mark.parametrize("path", PATHS)

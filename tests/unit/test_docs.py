@@ -141,6 +141,18 @@ def test_every_starting_point_has_a_test_on_a_real_keycloak() -> None:
     assert pages - {"start_url"} <= {reason.value for reason in Reason}
 
 
+def test_every_threat_and_attack_names_a_test_that_is_there() -> None:
+    """By its file, its folder or its name."""
+    there = names_of_tests_below(TESTS)
+    for row in (*table("security.md", "threat"), *table("security.md", "attack")):
+        named = names_in(row[2])
+        assert named, f"nothing shows that {row[0]!r} is stopped"
+        for name in named:
+            assert name in there or (TESTS.parent / name).exists(), f"{name}: there is no such test"
+    pages = {name for row in table("security.md", "attack") for name in re.findall(r"page `([^`]+)`", row[1])}
+    assert pages <= {reason.value for reason in Reason}
+
+
 def test_every_reason_is_documented_with_what_the_person_can_do() -> None:
     """And none that is not there."""
     documented = {names_in(row[0])[0]: names_in(row[1]) for row in table("sign-on.md", "reason")}
