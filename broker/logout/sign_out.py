@@ -45,10 +45,11 @@ class SignOut:
         user = await self._user(asked.logout)
         record = await self.records.begin(_record(number, asked, user), asked.received_at)
         try:
-            if user is None:
-                problem = await self._end_unrecorded(asked)
-            else:
-                problem = await self._end(asked, user, record, number, int(round_text or 1))
+            problem = (
+                await self._end(asked, user, record, number, int(round_text or 1))
+                if user is not None
+                else await self._end_unrecorded(asked)
+            )
         except KeycloakError as error:
             await self.records.note_problem(record, str(error))
             raise

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import typer
 
 from broker.cli import app
+from broker.settings import ConfigFile
 from broker.storage import schema
 from tests.processes import ROOT
 from tests.unit.test_docs import DOCS, names_in, table
@@ -74,6 +77,16 @@ def test_what_a_shell_command_names_is_there(page: str, command: str) -> None:
             assert (ROOT / word).exists(), word
     if words[:2] == ["docker", "compose"] and "exec" in words:
         assert f"  {words[words.index('exec') + 1]}:" in (ROOT / "docker-compose.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```toml" in page.read_text("utf-8")], ids=lambda page: page.name
+)
+def test_a_configuration_file_of_the_docs_is_taken(page: Path) -> None:
+    """As it stands, also where it is indented in a list."""
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.S):
+        config = ConfigFile.model_validate(tomllib.loads(textwrap.dedent(block)))
+        assert config.apps
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
