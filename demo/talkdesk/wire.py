@@ -77,6 +77,10 @@ class Faults:
     def take(self, endpoint: Endpoint) -> _Fault | None:
         return self._waiting[endpoint].pop(0) if self._waiting[endpoint] else None
 
+    def are_waiting(self, endpoint: Endpoint) -> bool:
+        """Whether a call that will meet one has not come yet."""
+        return bool(self._waiting[endpoint])
+
     def clear(self) -> None:
         """No more faults, and whatever hangs breaks off."""
         self._waiting.clear()

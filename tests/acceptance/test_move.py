@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from demo.talkdesk import ACME, ANA, apps_at
+from demo.talkdesk import ACME, ANA, BRUNO, apps_at
 from tests.acceptance.keycloak_server import RunningKeycloak
 from tests.acceptance.operated import operated
 from tests.kept_data import kept_in_sqlite
+from tests.waiting import eventually
+from tests.world import users_of
 
 
 async def test_the_public_address_moves_and_people_sign_on_and_out(tmp_path: Path, keycloak: RunningKeycloak) -> None:
@@ -37,4 +39,29 @@ async def test_the_public_address_moves_and_people_sign_on_and_out(tmp_path: Pat
         # 6.
         found = await service.check(administrator)
         assert {name: line["found"] for name, line in found.items() if line["verdict"] == "wrong"} == {}
-        raise AssertionError(found)
+        assert await _addresses_in(keycloak) == {
+            f"{new}/launch/return",
+            f"{new}/launch/resume",
+            f"{new}/relay/wallboard",
+        }
+
+        # Sessions went on; a sign-out reaches them, and the app through its relay; who comes now comes by the new address.
+        assert users_of(service.wallboard) == [ANA.id]
+        await service.until_arrives(installation, BRUNO)
+        await service.talkdesk.user_logout(ANA)
+        await eventually(lambda: users_of(service.wallboard) == [BRUNO.id], what="Ana is out")
+        [ended] = await service.objects("logouts", "list", "--user", ANA.id)
+        assert (ended["sign_ons"], ended["confirmed"], ended["problem"]) == (1, 1, None)
+        service.talkdesk.sign_in(ana, ANA)
+        page = await service.launch(installation, ANA, ana)
+        assert page.url == f"{service.wallboard.url}/"
+        assert not any(url.startswith(service.broker.url) for url in page.chain)
+
+
+async def _addresses_in(keycloak: RunningKeycloak) -> set[str]:
+    """Of the broker, as the realm has them."""
+    async with keycloak.admin() as admin:
+        text = (await admin.get("localization/en")).raise_for_status().json()["talkdeskResumeUrl"]
+        (launch,) = (await admin.get("clients", params={"clientId": "talkdesk-launch"})).raise_for_status().json()
+        (app,) = (await admin.get("clients", params={"clientId": "wallboard"})).raise_for_status().json()
+    return {text, *launch["redirectUris"], app["attributes"]["backchannel.logout.url"]}
