@@ -134,7 +134,6 @@ async def test_a_full_disk(tmp_path: Path, keycloak: RunningKeycloak) -> None:
         refused = await _until_refused(service)
         assert refused.deliveries[0].status == 503
         found = await service.check()
-        print(found["database"], found.get("writing"))
         assert found["room"]["verdict"] == "wrong"
         assert await service.metric("data_free_bytes") == 0
         disk.empty(service.broker)
