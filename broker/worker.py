@@ -18,6 +18,7 @@ from broker.errors import NotYet, OutsideError, StorageError
 from broker.model.task import Claim, TaskKind
 from broker.observation import UNOBSERVED, Observer, RunOutcome
 from broker.ports import Tasks
+from broker.tracing import begin_task
 
 log = structlog.get_logger()
 
@@ -143,11 +144,12 @@ class Worker:
         self.wake()
 
     async def _carry_out(self, claim: Claim) -> None:
+        begin_task(claim)  # an asyncio task has a context of its own
         try:
             await self._try(claim)
         except StorageError:
             # Its lease runs out, and it is done again.
-            log.exception("a task could not be marked", kind=claim.task.kind.value, key=claim.task.key)
+            log.exception("a task could not be marked")
         except asyncio.CancelledError:
             with contextlib.suppress(StorageError):
                 await self._tasks.postpone(claim, timedelta(0), "stopped")
@@ -159,7 +161,7 @@ class Worker:
         self._observer.task_ran(claim.task.kind, outcome, time.perf_counter() - began)
 
     async def _run(self, claim: Claim) -> RunOutcome:
-        known = {"kind": claim.task.kind.value, "key": claim.task.key, "attempt": claim.attempts + 1}
+        known = {"attempt": claim.attempts + 1}
         try:
             async with asyncio.timeout(self._lease.total_seconds() * LONGEST_RUN):
                 await self._effects[claim.task.kind](claim)

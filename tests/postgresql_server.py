@@ -35,7 +35,8 @@ class PostgresqlServer:
     """A server that answers."""
 
     url: URL
-    restart_it: Callable[[], None] | None = None
+    stop_it: Callable[[], None] | None = None
+    start_it: Callable[[], None] | None = None
 
     def make_database(self, template: str = "template0") -> URL:
         """A new database, copied from this one."""
@@ -49,15 +50,35 @@ class PostgresqlServer:
 
     def restart(self) -> None:
         """Cut everybody off; a server of ours stops and starts again for that."""
-        if self.restart_it is not None:
-            self.restart_it()
+        if self.stop_it and self.start_it:
+            self.stop_it()
+            self.start_it()
         else:
             self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test\\_%'")
+
+    @contextmanager
+    def away(self, url: URL) -> Iterator[None]:
+        """Nobody can use this database meanwhile: a server of ours is stopped; one that is given lets nobody in."""
+        if self.stop_it and self.start_it:
+            self.stop_it()
+            yield
+            self.start_it()
+        else:
+            self.run(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+            self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
+            yield
+            self.run(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
 
     def run(self, statement: str) -> None:
         """Run a statement in the server's own database."""
         with psycopg.connect(plain(self.url), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+def program(name: str) -> str:
+    """One of PostgreSQL's own, such as `pg_dump`."""
+    beside_the_server = _binaries()
+    return str(beside_the_server / name) if beside_the_server else name
 
 
 def plain(url: URL) -> str:
@@ -99,11 +120,11 @@ def _in_docker(settings: Sequence[str]) -> Iterator[PostgresqlServer]:
     with container:
         url = make_url(container.get_connection_url()).set(port=port)
 
-        def restart() -> None:
-            container.get_wrapped_container().restart()
+        def start() -> None:
+            container.get_wrapped_container().start()
             _wait_until_answers(url)
 
-        yield PostgresqlServer(url, restart)
+        yield PostgresqlServer(url, container.get_wrapped_container().stop, start)
 
 
 def _binaries() -> Path | None:
@@ -132,7 +153,7 @@ def _on_this_machine(binaries: Path, settings: Sequence[str]) -> Iterator[Postgr
         local = _LocalServer(binaries, folder, as_owner, url, settings)
         local.start()
         try:
-            yield PostgresqlServer(url, local.restart)
+            yield PostgresqlServer(url, local.stop, local.start)
         finally:
             local.stop()
     finally:
@@ -180,10 +201,6 @@ class _LocalServer:
         stop = [str(self.binaries / "pg_ctl"), "stop", "-D", str(self.folder / "data"), "-m", "fast"]
         _must_run([*self.as_owner, *stop])
         self.process.stop()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
 
 
 def _wait_until_answers(url: URL) -> None:

@@ -37,7 +37,8 @@ class BrokerProcess:
         self.url = f"http://{_LOOPBACK}:{self.port}"
         self.log = log
         self._command = [*within, sys.executable, "-m", module, "serve", "--port", str(self.port)]
-        self._environment = {"PATH": os.environ["PATH"], "BROKER_PUBLIC_URL": self.url, **environment}
+        self.environment = {"PATH": os.environ["PATH"], "BROKER_PUBLIC_URL": self.url, **environment}
+        """Of the next start."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,7 +66,7 @@ class BrokerProcess:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -47,7 +47,7 @@ class DatabaseLines:
         lines = [first, keys, *self._room()]
         if not keys.mend:
             lines.append(await self.takes_and_keeps())
-        return [*lines, await self.clock(), await self.tasks(), await self.sign_outs()]
+        return [*lines, await self.clock(), await self.tasks(), await self.suspects(), await self.sign_outs()]
 
     async def schema(self) -> Finding:
         """It answers, and its schema is this version's."""
@@ -102,6 +102,14 @@ class DatabaseLines:
             found = f"{stuck} need a person"
             return warning("tasks", found, "`broker events list --unanswered`, then `broker events show NUMBER`")
         return ok("tasks", "nothing was given up, nothing is late")
+
+    async def suspects(self) -> Finding:
+        """Talkdesk takes the credentials of every installation, as far as the daily check knows."""
+        if suspects := await SqlInspection(self.database).suspect():
+            found = f"Talkdesk refuses the credentials of {', '.join(suspects)}"
+            mend = "`broker installations list --suspect`; docs/operations.md, An installation is suspect"
+            return warning("installations", found, mend)
+        return ok("installations", "Talkdesk refused the credentials of none")
 
     async def sign_outs(self) -> Finding:
         """Talkdesk sends `user.logout`, everywhere where people sign on."""

@@ -51,7 +51,7 @@ class Check:
             if _is_refusal(error):
                 await self.installations.mark_suspect(installation.id, self.now())
                 log.warning(
-                    "installation is suspect", installation=installation.id, status=error.status, code=error.code
+                    "installation is suspect", installation=installation.id, status=error.status, error_code=error.code
                 )
                 return
             if not error.is_final:

@@ -74,6 +74,8 @@ class Converge:
     async def _make_so(self, installation: Installation) -> None:
         if not installation.is_installed:
             await self.withdraw(installation)
+            if installation.suspect_since is not None:
+                await self.installations.clear_suspect(installation.id)
             return
         if self.is_welcome(installation.account):
             await self.provision(installation)

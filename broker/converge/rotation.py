@@ -51,6 +51,8 @@ class AnswerRotation:
             await self.apps.prove(installation, newest.credentials)
             await self.installations.mark_proven(installation.id, newest.credentials, self.now())
             log.info("rotated credentials are in use", installation=installation.id)
+            if installation.suspect_since is not None:
+                await self.installations.clear_suspect(installation.id)
         await self._let_end(installation, newest)
         await self._acknowledge(installation, newest.credentials)
         await self._retire_older(installation, newest)

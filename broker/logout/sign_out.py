@@ -44,16 +44,26 @@ class SignOut:
         asked = await self.logouts.get(int(number))
         user = await self._user(asked.logout)
         record = await self.records.begin(_record(number, asked, user), asked.received_at)
-        if user is None:
-            log.info("a sign-out of nobody who signed on here", account=asked.logout.account)
-            await self.records.mark_told(record, self.now(), "nobody of this user id or address ever signed on here")
-            return
         try:
-            problem = await self._end(asked, user, record, number, int(round_text or 1))
+            problem = (
+                await self._end(asked, user, record, number, int(round_text or 1))
+                if user is not None
+                else await self._end_unrecorded(asked)
+            )
         except KeycloakError as error:
             await self.records.note_problem(record, str(error))
             raise
         observe_completed(await self.records.mark_told(record, self.now(), problem), self.observer)
+
+    async def _end_unrecorded(self, asked: Asked) -> str:
+        """Of somebody who never signed on here, as far as is known: a database that was restored does not know the last ones."""
+        log.info("a sign-out of nobody who signed on here", account=asked.logout.account)
+        is_removal = asked.cause is LogoutCause.REMOVED
+        swept = await self._sweep(asked.logout, asked.logout.user, [], ends_offline_access=is_removal)
+        return (
+            swept
+            or "nobody of this user id or address ever signed on here, as far as is known; Keycloak was asked all the same"
+        )
 
     async def _end(self, asked: Asked, user: TalkdeskUserId, record: int, number: str, round_number: int) -> str | None:
         logout, ends_offline_access = asked.logout, asked.cause is LogoutCause.REMOVED

@@ -47,3 +47,5 @@ class Claim:
     """How often it was tried before, since it was last asked for."""
     lease: int = 0
     """Counts the leases of this task: a former one changes nothing, also in the hands of the same worker."""
+    request_id: str | None = None
+    """Of the request that asked for it last, such as the delivery of an event; None where it was a command, or we ourselves."""

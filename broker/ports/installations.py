@@ -54,7 +54,7 @@ class Installations(Protocol):
         ...
 
     async def clear_suspect(self, installation: InstallationId) -> None:
-        """They work."""
+        """They work, or nobody needs them any more."""
         ...
 
 

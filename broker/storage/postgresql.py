@@ -7,6 +7,7 @@ Writes are READ COMMITTED, each statement on the newest commits. What must not r
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine
@@ -63,7 +64,9 @@ class PostgresqlDatabase:
 
     async def _submit(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
-            running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, engine, work)
+            running = asyncio.get_running_loop().run_in_executor(
+                self._threads, copy_context().run, self._run, engine, work
+            )
         except RuntimeError:
             raise StorageUnavailable("the database is closed") from None
         return await running

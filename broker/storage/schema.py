@@ -151,6 +151,7 @@ task = Table(
     Column("owner", Text),
     Column("lease_until", BigInteger),
     Column("error", Text),
+    Column("request_id", Text),  # of the request that asked for it last, for the log
     Index(None, "state", "kind", "due_at"),
     Index(None, "state", "due_at"),
     Index(None, "state", "lease_until"),

@@ -9,7 +9,7 @@ from broker.storage import schema
 from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms
 
-_event, _sign_on = schema.event.c, schema.sign_on.c
+_event, _sign_on, _installation = schema.event.c, schema.sign_on.c, schema.installation.c
 _MOST_NAMED = 5
 
 
@@ -30,6 +30,12 @@ class SqlInspection:
         """When the last event of this type was received; None where none ever was."""
         query = select(func.max(_event.received_at)).where(_event.type == event_type)
         return await self._database.read(lambda connection: connection.scalar(query))
+
+    async def suspect(self) -> Sequence[str]:
+        """Some installations whose credentials Talkdesk refused at the last check."""
+        query = select(_installation.id).where(_installation.suspect_since.is_not(None))
+        named = query.order_by(_installation.id).limit(_MOST_NAMED)
+        return await self._database.read(lambda connection: list(connection.scalars(named)))
 
     async def never_signed_out(self, *, since: datetime, least: int) -> Sequence[str]:
         """Some installations with at least so many sign-ons since then, about which no `user.logout` ever came."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -32,6 +33,7 @@ from broker.model.task import Claim, Task, TaskKind
 from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms, insert_on
 from broker.storage.schema import task as table
+from broker.tracing import request_id
 
 _WAITING, _LEASED, DONE, _FAILED, _ALARMING = "waiting", "leased", "done", "failed", "alarming"
 _AT_ONCE = 200
@@ -126,7 +128,7 @@ def _enqueue_some(kind: TaskKind, keys: Sequence[str], connection: Connection) -
 
 def enqueue(connection: Connection, task: Task, after: timedelta = timedelta()) -> None:
     """Ask for a task, as part of a transaction."""
-    asked = {"kind": task.kind.value, "key": task.key, "after_ms": _ms(after)}
+    asked = {"kind": task.kind.value, "key": task.key, "after_ms": _ms(after), "request_id": request_id()}
     connection.execute(_enqueue_on(connection.dialect.name), asked)
 
 
@@ -141,6 +143,7 @@ def _enqueue_on(dialect: str) -> Executable:
         "generation": 1,
         "attempts": 0,
         "lease": 0,
+        "request_id": bindparam("request_id", type_=Text()),
     }
     insert = insert_on(dialect, table).values(kind=bindparam("kind"), key=bindparam("key"), **new)
     due = insert.excluded.due_at
@@ -153,6 +156,7 @@ def _enqueue_on(dialect: str) -> Executable:
         "generation": table.c.generation + 1,
         "attempts": 0,
         "error": None,
+        "request_id": insert.excluded.request_id,
     }
     return insert.on_conflict_do_update(index_elements=("kind", "key"), set_=again)
 
@@ -215,7 +219,7 @@ _NEXT_TIMES = select(
 
 def _claim_of(row: Row[Any], owner: str) -> Claim:
     """Of a row as it is after the claim."""
-    return Claim(Task(TaskKind(row.kind), row.key), owner, row.generation, row.attempts - 1, row.lease)
+    return Claim(Task(TaskKind(row.kind), row.key), owner, row.generation, row.attempts - 1, row.lease, row.request_id)
 
 
 def enqueue_in_time(connection: Connection, task: Task, after: timedelta) -> None:

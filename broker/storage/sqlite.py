@@ -14,7 +14,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,8 @@ class _Write:
 
     work: Callable[[Connection], Any]
     done: asyncio.Future[Any]
+    context: Context = field(default_factory=copy_context)
+    """Of whoever waits: what his log lines say is said in the work, too."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +170,12 @@ def _tell(outcomes: Sequence[tuple[_Write, _Done | Exception]]) -> None:
 def _carry_out(connection: Connection, writes: Sequence[_Write]) -> list[_Done | Exception]:
     """Each by itself: what one raises undoes that one alone. Raises where SQLite has undone all, as it does when the disk is full."""
     if len(writes) == 1:
-        return [_Done(writes[0].work(connection))]
+        return [_Done(writes[0].context.run(writes[0].work, connection))]
     outcomes: list[_Done | Exception] = []
     for write in writes:
         connection.exec_driver_sql("SAVEPOINT one")
         try:
-            outcomes.append(_Done(write.work(connection)))
+            outcomes.append(_Done(write.context.run(write.work, connection)))
         except Exception as error:
             if not _is_in_transaction(connection):
                 raise

@@ -6,6 +6,8 @@ A lease of no length has run out as soon as it is given, which is how these test
 import asyncio
 from datetime import timedelta
 
+from structlog.contextvars import bound_contextvars
+
 from broker.model.task import Claim, Task, TaskKind
 from broker.ports import Tasks
 from broker.storage.stores import Stores
@@ -221,3 +223,13 @@ async def test_workers_that_claim_at_once_share_the_tasks(stores: Stores, other_
     claimed = [each.task for some in claims for each in some]
     assert len(claimed) == 20
     assert set(claimed) == asked
+
+
+async def test_a_task_knows_the_request_that_asked_for_it_last(stores: Stores) -> None:
+    """None where no request did: a command, or we ourselves."""
+    for asked_by in ("request-1", "request-2"):
+        with bound_contextvars(request_id=asked_by):
+            await stores.tasks.enqueue(A)
+    await stores.tasks.enqueue(B)
+    known = {claimed.task.key: claimed.request_id for claimed in await claim(stores.tasks)}
+    assert known == {"a": "request-2", "b": None}

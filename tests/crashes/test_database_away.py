@@ -1,9 +1,7 @@
 """The database goes away and comes back: PostgreSQL restarts in mid-stream; the disk below SQLite is full, or read-only."""
 
 import asyncio
-import contextlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -18,15 +16,13 @@ import pytest
 
 from demo.talkdesk import ACME, Delivery, Installation, StandIn
 from tests.crashes.customers import Customers
+from tests.crashes.disk import Disk
 from tests.crashes.effects import missing, open_tasks, refused_though_taken, until_none
 from tests.crashes.surroundings import Surroundings, surroundings
 from tests.kept_data import KeptData
-from tests.processes import BrokerProcess
 from tests.waiting import eventually
 
 RESTARTS = 3
-_ROOM_MIB = 4
-"""Of the disk that is filled: an empty database and its log of writes need one."""
 _MOST_EVENTS = 3000
 """That find room on a full disk: SQLite uses its log of writes again."""
 
@@ -61,7 +57,7 @@ async def test_postgresql_restarts_in_mid_stream(around: Surroundings, request: 
 @pytest.mark.timeout(400)
 async def test_a_full_disk_is_said_and_outlived(tmp_path: Path) -> None:
     """SQLite on a small disk that somebody else fills: 503 and no 2xx for what can't be kept; when there is room again, all goes on by itself."""
-    disk = _Disk(tmp_path / "disk")
+    disk = Disk(tmp_path / "disk")
     data = KeptData("", {"BROKER_DATA_DIR": str(disk.folder)})
     async with surroundings(tmp_path, data) as around:
         broker = around.broker(within=disk.within)
@@ -82,7 +78,7 @@ async def test_a_full_disk_is_said_and_outlived(tmp_path: Path) -> None:
 
 async def test_a_read_only_disk_is_said_at_the_start(tmp_path: Path) -> None:
     """One line, no traceback, exit code 1."""
-    disk = _Disk(tmp_path / "disk", is_read_only=True)
+    disk = Disk(tmp_path / "disk", is_read_only=True)
     async with surroundings(tmp_path, KeptData("", {"BROKER_DATA_DIR": str(disk.folder)})) as around:
         broker = around.broker(within=disk.within)
         broker.spawn()
@@ -111,41 +107,6 @@ import json, sqlite3, sys
 found = sqlite3.connect(sys.argv[1], timeout=30).execute(sys.argv[2])
 print(json.dumps([[column[0] for column in found.description], found.fetchall()]))
 """
-
-
-class _Disk:
-    """A file system in memory that only one process sees, and we through it: nothing of it is left when that process has ended.
-
-    The process gets a mount namespace of its own; who is not root gets a user namespace for that, in which he may mount.
-    """
-
-    def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
-        folder.mkdir()
-        self.folder = folder
-        size = f"size={_ROOM_MIB}m"
-        mount = f'mount -t tmpfs -o {size},{"ro" if is_read_only else "rw"} disk "$0" && exec "$@"'
-        user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        self.within = ["unshare", "--mount", *user, "--", "sh", "-c", mount, str(folder)]
-
-    def seen_by(self, broker: BrokerProcess) -> list[str]:
-        """Command that runs another one in there."""
-        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        return ["nsenter", f"--target={broker.pid}", "--mount", *user, "--"]
-
-    def fill(self, broker: BrokerProcess) -> None:
-        """To the last byte."""
-        with self._ballast(broker).open("wb", buffering=0) as ballast:
-            for size in (65536, 4096, 1):
-                with contextlib.suppress(OSError):
-                    while ballast.write(bytes(size)):
-                        pass
-
-    def empty(self, broker: BrokerProcess) -> None:
-        """Away with what filled it."""
-        self._ballast(broker).unlink()
-
-    def _ballast(self, broker: BrokerProcess) -> Path:
-        return Path(f"/proc/{broker.pid}/root{self.folder}/somebody-elses")
 
 
 async def _install(talkdesk: StandIn) -> Installation:

@@ -17,6 +17,7 @@ from broker.check.realm_plan import RealmPlan, realm_line
 from broker.check.run import look
 from broker.check.talkdesk import TalkdeskLines, resolve
 from broker.errors import KeycloakError
+from broker.model.names import InstallationId
 from broker.outbound import http_client
 from broker.ports import Clock
 from broker.realm.inspection import RealmInspection
@@ -24,6 +25,7 @@ from broker.settings import Settings
 from demo.talkdesk import ACME, ANA, Installation
 from tests.fakes.keycloak import KeycloakImitation
 from tests.fakes.keycloak.model import BROKER_CLIENT
+from tests.waiting import eventually
 from tests.world import World
 
 pytestmark = pytest.mark.thorough
@@ -187,6 +189,20 @@ async def test_many_sign_ons_and_never_a_sign_out_is_a_warning(world: World, ins
     await world.talkdesk.user_logout(ANA)
     await world.signed_out(world.wallboard)
     assert (await lines(world))["user.logout"].verdict is Verdict.OK
+
+
+async def test_a_suspect_installation_is_named_until_it_is_gone(world: World, installed: Installation) -> None:
+    """Talkdesk refuses its credentials; an uninstall ends that, too."""
+    assert (await lines(world))["installations"].verdict is Verdict.OK
+    await world.broker.opened.stores.installations.mark_suspect(InstallationId(installed.id), utc_now())
+    found = (await lines(world))["installations"]
+    assert (found.verdict, installed.id in found.found) == (Verdict.WARNING, True)
+    await world.talkdesk.uninstall(installed)
+
+    async def is_ok() -> bool:
+        return (await lines(world))["installations"].verdict is Verdict.OK
+
+    await eventually(is_ok, what="nobody looks for it any more")
 
 
 async def test_little_room_is_a_warning_and_none_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOnState
+from broker.storage import schema
 from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, InstallationState, Variants
 from demo.talkdesk.variants import UninstallAnswer
 from tests.fakes.keycloak import KeycloakImitation
@@ -100,6 +102,17 @@ async def test_a_logout_that_names_an_unknown_id_is_matched_by_email(world: Worl
     assert users_of(world.wallboard) == [ANA.id]
     await world.talkdesk.deliver(world.talkdesk.make_event("user.logout", app, data))
     await world.signed_out(world.wallboard)
+
+
+async def test_who_is_on_no_record_is_signed_out_all_the_same(world: World) -> None:
+    """As after a restored backup, which does not know who signed on since: Keycloak is asked by user."""
+    installation = await world.install(ACME)
+    await world.launch(world.browser(ANA), installation, ANA)
+    await world.launch(world.browser(BRUNO), installation, BRUNO)
+    database = world.broker.opened.stores.sign_ons._database  # type: ignore[attr-defined]
+    await database.write(lambda connection: connection.execute(delete(schema.sign_on)))
+    await world.talkdesk.user_logout(ANA)
+    await eventually(lambda: users_of(world.wallboard) == [BRUNO.id], what="Ana is out, and nobody else")
 
 
 async def test_an_uninstall_ends_sessions_first_and_the_identity_provider_after(

@@ -25,14 +25,14 @@ DOCS = TESTS.parent / "docs"
 NONE = "–"
 
 
-def table(page: str, first_header: str) -> list[list[str]]:
-    """Cells of the table whose first header is this one."""
+def table(page: str, first_header: str, columns: int | None = None) -> list[list[str]]:
+    """Cells of the tables whose first header is this one, and which have so many columns."""
     rows: list[list[str]] = []
     is_inside = False
     for line in (DOCS / page).read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if cells and cells[0] == first_header:
-            is_inside = True
+            is_inside = columns in (None, len(cells))
         elif not cells:
             is_inside = False
         elif is_inside and set(cells[0]) != {"-"}:
@@ -163,6 +163,32 @@ def test_what_does_not_count_towards_an_alert_is_documented() -> None:
     """Exactly those reasons."""
     text = (DOCS / "operations.md").read_text("utf-8").partition("don't count: ")[2].partition("\n\n")[0]
     assert set(names_in(text)) == {reason.value for reason in AS_INTENDED}
+
+
+def test_every_fault_has_a_line_a_metric_an_entry_and_a_test() -> None:
+    """And every test of the file of faults is in the table."""
+    rows = table("operations.md", "what", 5)
+    lines = {name for row in table("operations.md", "line") for name in names_in(row[0])}
+    metrics = {names_in(row[0])[0] for row in table("operations.md", "metric")} | {"up"}
+    for row in rows:
+        assert set(names_in(row[1])) <= lines
+        assert set(names_in(row[2])) <= metrics
+        assert re.search(r"\(#broker\w+\)", row[3]), "an alert's entry; that it is there, the test of links says"
+    assert {name for row in rows for name in names_in(row[4])} == names_of_tests_in(
+        TESTS / "acceptance" / "test_faults.py"
+    )
+
+
+def test_every_line_of_check_is_documented() -> None:
+    """And none that is not there."""
+    documented = {name for row in table("operations.md", "line") for name in names_in(row[0])}
+    of_readiness = {"worker", "keycloak keys"}
+    said = {
+        text
+        for path in (TESTS.parent / "broker/check").glob("*.py")
+        for text in re.findall(r'(?:ok|warning|wrong|compare)\(\s*"([^"]+)",', path.read_text("utf-8"))
+    }
+    assert said | {"settings"} == documented - of_readiness
 
 
 def names_of_tests_below(folder: Path) -> set[str]:

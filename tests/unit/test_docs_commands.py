@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import typer
 
 from broker.cli import app
+from broker.settings import ConfigFile
 from broker.storage import schema
 from tests.processes import ROOT
 from tests.unit.test_docs import DOCS, names_in, table
@@ -76,6 +79,16 @@ def test_what_a_shell_command_names_is_there(page: str, command: str) -> None:
         assert f"  {words[words.index('exec') + 1]}:" in (ROOT / "docker-compose.yml").read_text()
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```toml" in page.read_text("utf-8")], ids=lambda page: page.name
+)
+def test_a_configuration_file_of_the_docs_is_taken(page: Path) -> None:
+    """As it stands, also where it is indented in a list."""
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.S):
+        config = ConfigFile.model_validate(tomllib.loads(textwrap.dedent(block)))
+        assert config.apps
+
+
 def links(page: Path) -> Iterator[tuple[Path, str]]:
     """Where the page's relative links lead, with the heading."""
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
@@ -111,3 +124,34 @@ def test_every_open_question_names_where_it_is_answered_and_how_to_learn_more() 
         assert all((ROOT / name).exists() for name in names_in(row[2])), row
         assert len(row) == 4
         assert row[3]
+
+
+OF_OTHERS = {"target_link_uri", "NO_PROXY"}
+"""Names that the docs have from specifications and other programs."""
+
+
+def program_text() -> str:
+    """Everything that is no page."""
+    folders = ("broker", "demo", "deploy", "keycloak", "realm-config", "tests", "benchmarks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files += [ROOT / name for name in ("docker-compose.yml", "Dockerfile", "Makefile")]
+    kept = [path for path in files if path.suffix not in (".md", ".pyc", ".svg")]
+    return "".join(f"{path.name}\n{path.read_text('utf-8')}" for path in kept)
+
+
+@pytest.fixture(scope="module")
+def program() -> str:
+    """Read once."""
+    return program_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_exists_in_the_code(page: Path, program: str) -> None:
+    """Settings, reasons, claims, functions: whatever stands in backticks and has an underscore; and every log line that is named."""
+    prose = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    names = {name for span in spans for name in re.findall(r"\b[A-Za-z]+(?:_[A-Za-z]+)+\b", span)}
+    bare = {re.sub(r"_total$|^BROKER_", "", name) for name in names} - OF_OTHERS
+    assert {name for name in bare if name not in program and name.lower() not in program} == set()
+    lines = {" ".join(line.split()) for line in re.findall(r"\blines? `([^`/.]+)`", prose)}
+    assert {line for line in lines if line not in program} == set()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from broker.errors import KeycloakError, NotYet, TalkdeskError
@@ -223,7 +224,7 @@ async def test_what_a_person_has_to_look_at_is_an_error_in_the_log(tmp_path: Pat
         called.set()
         raise TalkdeskError("refused", status=403, is_final=is_final, is_alarming=True)
 
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with working(tmp_path, {TaskKind.CONVERGE: effect}, CONVERGE):
             await called.wait()
     [alarm] = [line for line in logs if line["log_level"] == "error"]

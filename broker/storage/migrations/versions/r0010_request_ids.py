@@ -1,0 +1,13 @@
+"""Tasks know which request asked for them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("task", sa.Column("request_id", sa.Text()))
