@@ -7,7 +7,7 @@ Every step can be the last one before a crash; redone from the start, it ends in
 """
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -121,10 +121,11 @@ class Converge:
         """Bring the record's identity provider to what it should be; False where it is gone or not ours."""
         app_name = self.app_names.get(installation.app, installation.app)
         desired = desired_provider(installation, app_name, record.alias, self.deployment)
-        current = await self._create_or_find(record, desired)
-        if current is None:
+        found = await self._create_or_find(record, desired)
+        if found is None:
             return False
-        mapper = merge.mapper_to_write(await self.providers.mappers(record.alias), desired_mapper(record.alias))
+        current, mappers = found
+        mapper = merge.mapper_to_write(mappers, desired_mapper(record.alias))
         changed = merge.drift(current, desired) | ({MAPPER} if mapper else frozenset())
         # What is not complete yet is nobody's but ours.
         contested = (
@@ -150,12 +151,14 @@ class Converge:
             log.error("somebody else writes our fields", installation=installation.id, alias=alias, fields=fields)
         return contested
 
-    async def _create_or_find(self, record: ProviderRecord, desired: Json) -> Json | None:
+    async def _create_or_find(self, record: ProviderRecord, desired: Json) -> tuple[Json, Sequence[Json]] | None:
+        """The identity provider and its mappers; a new one has none."""
         if record.state is ProviderState.RESERVED:
             new = merge.setting_up(desired)
             if await self.providers.create(new):
-                return new
-        return await self._find_ours(record.alias)
+                return new, ()
+        current = await self._find_ours(record.alias)
+        return None if current is None else (current, await self.providers.mappers(record.alias))
 
     async def _find_ours(self, alias: Alias) -> Json | None:
         """What is there under the alias, if we made it; what is somebody else's is never touched."""
