@@ -4,6 +4,8 @@ Owns: the two ways to use it, opening it by URL, its schema's version. Leaves to
 database (`sqlite`, `postgresql`).
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import cache
@@ -13,7 +15,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from broker.errors import SchemaError, StorageError
+from broker.errors import SchemaError, StorageBusy, StorageError
 from broker.storage.dialects import hold
 from broker.storage.postgresql import PostgresqlDatabase
 from broker.storage.sqlite import SqliteDatabase
@@ -83,9 +85,16 @@ async def is_current(database: Database) -> bool:
 async def upgrade(database: Database) -> bool:
     """Bring the schema to this version, in one transaction; False where it is there. Raises SchemaError where it is newer.
 
-    Any number of processes may do so at once.
+    Any number of processes may do so at once: each waits for those before it, which takes longer than a write waits for another.
     """
-    return await database.write(_upgrade)
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await database.write(_upgrade)
+        except StorageBusy:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(_AGAIN_S)  # SQLite says so at once, too, where two make the same file
 
 
 async def make_ready(database: Database) -> None:
@@ -104,6 +113,9 @@ async def require_current(database: Database) -> None:
     if schema is Schema.NEW:
         raise SchemaError(_TOO_NEW)
 
+
+_PATIENCE_S = 60.0
+_AGAIN_S = 0.05
 
 _TOO_OLD = "its schema is older than this version: run `broker database upgrade`, then try again"
 _TOO_NEW = "its schema is newer than this version: start the version that ran `broker database upgrade`, or bring back a backup"
