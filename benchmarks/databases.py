@@ -12,6 +12,9 @@ from tests.acceptance.keycloak_server import RunningKeycloak, running_keycloak
 from tests.kept_data import KeptData, kept_in_postgresql, kept_in_sqlite
 from tests.postgresql_server import running_postgresql
 
+LEAST_DRAINED = {"SQLite": 300.0, "PostgreSQL": 600.0}
+"""Tasks a second."""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -43,7 +46,5 @@ def backends() -> Iterator[list[Backend]]:
         def in_postgresql(folder: Path) -> KeptData:
             return asyncio.run(kept_in_postgresql(server.make_database().render_as_string(hide_password=False), folder))
 
-        yield [
-            Backend("SQLite", 300, kept_in_sqlite, keycloak),
-            Backend("PostgreSQL", 600, in_postgresql, keycloak),
-        ]
+        made = {"SQLite": kept_in_sqlite, "PostgreSQL": in_postgresql}
+        yield [Backend(name, least, made[name], keycloak) for name, least in LEAST_DRAINED.items()]
