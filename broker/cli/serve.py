@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import gc
 import signal
 import socket
 from types import FrameType
@@ -62,6 +63,15 @@ def _share_heaps() -> None:
 _M_ARENA_MAX = -8  # malloc.h
 
 
+def _keep_out_of_collections() -> None:
+    """Let the garbage collector pass over all that was made up to now: modules, routes, statements, which live as long as the process.
+
+    Looking through them took 115 ms each time, about every 700 requests, for which all requests waited.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def _serve(settings: Settings, config: ConfigFile, host: str, port: int) -> None:
     with _listen(host, port) as listening:
         async with open_broker(settings, config) as broker:
@@ -87,6 +97,7 @@ async def _serve_on(listening: socket.socket, broker: Broker, drain_s: float) ->
     # uvicorn stops on these and raises them again afterwards: then they must not end us before the worker has given back its leases.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    _keep_out_of_collections()
     async with broker.working():
         host, port = listening.getsockname()[:2]
         log.info("listening", host=host, port=port)
