@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -149,10 +150,9 @@ class SqlSignOns:
 
     async def note_session(self, sign_on_id: str, session: str, user: str) -> None:
         """As the port says. Most launches come back to a session that was seen before: then nothing is written."""
-        ids = {"keycloak_session": session, "keycloak_user": user}
-        is_known = exists().where(table.c.id == sign_on_id, *(table.c[name] == value for name, value in ids.items()))
-        if not await self._database.read(lambda connection: connection.scalar(select(is_known))):
-            await self._change([sign_on_id], **ids)
+        ids = {"which": sign_on_id, "session": session, "user": user}
+        if not await self._database.read(lambda connection: connection.scalar(_IS_NOTED, ids)):
+            await self._database.write(lambda connection: connection.execute(_NOTE, ids))
 
     async def end_old(self, created_before: datetime) -> int:
         """As the port says."""
@@ -201,7 +201,12 @@ def _advance(state: SignOnState) -> Update:
 
 _IS_ENDED = _is_ended()
 _INSERT = insert(table)
-_FIND = select(table).where(table.c.id == bindparam("which"))
+_IS = table.c.id == bindparam("which")
+_FIND = select(table).where(_IS)
+_SESSION: BindParameter[str] = bindparam("session")
+_USER: BindParameter[str] = bindparam("user")
+_IS_NOTED = select(exists().where(_IS, table.c.keycloak_session == _SESSION, table.c.keycloak_user == _USER))
+_NOTE = update(table).where(_IS).values(keycloak_session=_SESSION, keycloak_user=_USER)
 _ADVANCE = {state: _advance(state) for state in SignOnState}
 
 
