@@ -9,11 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Select,
-    Update,
     and_,
     bindparam,
     case,
@@ -24,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOn, SignOnState
@@ -64,10 +63,11 @@ class SqlSignOns:
         row = await self._database.read(lambda connection: connection.execute(_FIND, {"which": sign_on_id}).first())
         return None if row is None else sign_on_of(row)
 
-    async def advance(self, sign_on_id: str, state: SignOnState) -> bool:
+    async def advance(self, sign_on_id: str, state: SignOnState) -> SignOn | None:
         """As the port says."""
-        which = {"which": sign_on_id}
-        return await self._database.write(lambda connection: connection.execute(_ADVANCE[state], which).rowcount == 1)
+        change, which = _ADVANCE[state], {"which": sign_on_id}
+        row = await self._database.write(lambda connection: connection.execute(change, which).first())
+        return None if row is None else sign_on_of(row)
 
     async def of_person(
         self, account: AccountId, user: TalkdeskUserId, up_to: datetime | None = None
@@ -183,6 +183,7 @@ class SqlSignOns:
 
 
 # Built once: to build one costs more than to run it, and every sign-on runs each of these.
+_IS = table.c.id == bindparam("which")
 
 
 def _is_ended() -> Select[Any]:
@@ -194,17 +195,16 @@ def _is_ended() -> Select[Any]:
     return select(exists().where(logout.c.account_id == bindparam("account"), is_later, or_(by_user, by_email)))
 
 
-def _advance(state: SignOnState) -> Update:
+def _advance(state: SignOnState) -> ReturningUpdate[Any]:
     earlier = [former.value for former in _ORDER[: _ORDER.index(state)]]
-    return update(table).where(table.c.id == bindparam("which"), table.c.state.in_(earlier)).values(state=state.value)
+    return update(table).where(_IS, table.c.state.in_(earlier)).values(state=state.value).returning(table)
 
 
 _IS_ENDED = _is_ended()
 _INSERT = insert(table)
-_IS = table.c.id == bindparam("which")
 _FIND = select(table).where(_IS)
-_SESSION: BindParameter[str] = bindparam("session")
-_USER: BindParameter[str] = bindparam("user")
+_SESSION: Any = bindparam("session")
+_USER: Any = bindparam("user")
 _IS_NOTED = select(exists().where(_IS, table.c.keycloak_session == _SESSION, table.c.keycloak_user == _USER))
 _NOTE = update(table).where(_IS).values(keycloak_session=_SESSION, keycloak_user=_USER)
 _ADVANCE = {state: _advance(state) for state in SignOnState}
