@@ -14,7 +14,7 @@ from broker.model.logout import Completed
 from broker.model.task import Task, TaskKind
 from broker.ports import OneTimeKind
 from broker.storage.database import Database
-from broker.storage.dialects import insert_new
+from broker.storage.dialects import insert_new, insert_new_numbered
 from broker.storage.schema import delivery as table
 from broker.storage.schema import one_time, sign_on
 from broker.storage.sealing import Sealer
@@ -46,12 +46,11 @@ class SqlDeliveries:
         def work(connection: Connection) -> int | None:
             logout = _logout_of(connection, received, now)
             row = {**_values(received), "logout": logout, "received_at": now, "due_at": due_at}
-            if not insert_new(connection, table, _KEY, row):
-                return None
-            insert_new(connection, one_time, ("kind", "digest"), kept)
-            enqueue_in_time(connection, Task(TaskKind.DELIVER, received.relay), due_at - now)
-            which = (table.c.relay == received.relay, table.c.jti == received.jti)
-            return connection.scalar(select(table.c.number).where(*which))
+            number = insert_new_numbered(connection, table, _KEY, row)
+            if number is not None:
+                insert_new(connection, one_time, ("kind", "digest"), kept)
+                enqueue_in_time(connection, Task(TaskKind.DELIVER, received.relay), due_at - now)
+            return number
 
         return await self._database.write(work)
 
@@ -92,15 +91,10 @@ class SqlDeliveries:
 
     async def settle(self, number: int, state: DeliveryState, now: datetime, answer: str) -> Completed | None:
         """As the port says."""
-        end = (
-            update(table)
-            .where(table.c.number == number, table.c.state == _OPEN)
-            .values(state=state.value, settled_at=now, attempts=table.c.attempts + 1, answer=answer)
-            .returning(table.c.logout, table.c.relay)
-        )
+        outcome = {"of": number, "as": state.value, "at": now, "with": answer}
 
         def work(connection: Connection) -> Completed | None:
-            settled = connection.execute(end).first()
+            settled = connection.execute(_SETTLE, outcome).first()
             if settled is None:
                 return None
             if state is not DeliveryState.CONFIRMED:
@@ -154,7 +148,18 @@ _seen = sign_on.alias()
 _same_person = and_(_seen.c.account_id == sign_on.c.account_id, _seen.c.user_id == sign_on.c.user_id)
 _IS_LEFT_ALONE = and_(sign_on.c.foreign_session.is_not(None), sign_on.c.is_told, sign_on.c.told_status.is_(None))
 """A session that is not ours, which went on after the sign-out: its end, some day, is of no sign-out of ours."""
-# Made once: this is asked while Keycloak waits.
+# Made once: these are asked while Keycloak waits.
+_SETTLE = (
+    update(table)
+    .where(table.c.number == bindparam("of"), table.c.state == _OPEN)
+    .values(
+        state=bindparam("as"),
+        settled_at=bindparam("at", type_=table.c.settled_at.type),
+        attempts=table.c.attempts + 1,
+        answer=bindparam("with"),
+    )
+    .returning(table.c.logout, table.c.relay)
+)
 _BY_SESSION = (
     select(sign_on.c.ended_by)
     .where(sign_on.c.keycloak_session == bindparam("session"), ~_IS_LEFT_ALONE)

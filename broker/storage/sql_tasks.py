@@ -12,15 +12,16 @@ from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     Connection,
     Executable,
     Row,
+    Select,
     and_,
     bindparam,
     case,
     func,
+    or_,
     select,
     tuple_,
     union_all,
@@ -53,16 +54,13 @@ class SqlTasks:
     async def claim(self, owner: str, wanted: Mapping[TaskKind, int], lease: timedelta) -> Sequence[Claim]:
         """As the port says."""
 
+        most = {_most(kind): wanted.get(kind, 0) for kind in TaskKind}
+        asked = {"new_owner": owner, "for_ms": _ms(lease), **most}
+
         def work(connection: Connection) -> list[Claim]:
-            now = _now(connection)
-            _release_expired(connection, now)
-            given = {"now": now, "new_owner": owner, "until": now + _ms(lease)}
-            claims: list[Claim] = []
-            for kind, most in wanted.items():
-                rows = connection.execute(_CLAIM, {**given, "wanted": kind.value, "most": most}).all()
-                # In which order rows are changed is the database's affair.
-                claims += [_claim_of(row, owner) for row in sorted(rows, key=lambda row: row.due_at)]
-            return claims
+            rows = connection.execute(_CLAIM, asked).all()
+            # In which order rows are changed is the database's affair.
+            return [_claim_of(row, owner) for row in sorted(rows, key=lambda row: row.due_at)]
 
         return await self._database.write(work)
 
@@ -85,8 +83,9 @@ class SqlTasks:
         """As the port says; a leased task is due when its lease runs out."""
 
         def work(connection: Connection) -> timedelta | None:
-            times = [time for query in _NEXT_TIMES if (time := connection.scalar(query)) is not None]
-            return timedelta(milliseconds=max(0, min(times) - _now(connection))) if times else None
+            now, *times = connection.execute(_NEXT_TIMES).one()
+            earliest = min((time for time in times if time is not None), default=None)
+            return None if earliest is None else timedelta(milliseconds=max(0, earliest - now))
 
         return await self._database.read(work)
 
@@ -145,7 +144,8 @@ def _enqueue_on(dialect: str) -> Executable:
     }
     insert = insert_on(dialect, table).values(kind=bindparam("kind"), key=bindparam("key"), **new)
     due = insert.excluded.due_at
-    is_open = table.c.state.in_((*_CLAIMABLE, _LEASED))
+    # Not `in_`, whose list SQLAlchemy would expand at each execution.
+    is_open = or_(*(table.c.state == state for state in (*_CLAIMABLE, _LEASED)))
     again = {
         # A lease that runs stays: the task is not to run twice at once. Its end finds the new generation.
         "state": case((table.c.state == _LEASED, _LEASED), else_=_WAITING),
@@ -157,37 +157,44 @@ def _enqueue_on(dialect: str) -> Executable:
     return insert.on_conflict_do_update(index_elements=("kind", "key"), set_=again)
 
 
-def _oldest(state: str) -> CTE:
+def _most(kind: TaskKind) -> str:
+    return f"most_{kind.name.lower()}"
+
+
+def _oldest(kind: TaskKind, state: str) -> Select[Any]:
     """The oldest due tasks of one kind and state, which an index has in this order: over two states at once it would have to sort all."""
+    due = table.c.lease_until if state == _LEASED else table.c.due_at
     query = (
         select(table.c.kind, table.c.key, table.c.due_at)
-        .where(table.c.state == state, table.c.kind == bindparam("wanted"), table.c.due_at <= bindparam("now"))
-        .order_by(table.c.due_at)
-        .limit(bindparam("most"))
+        .where(table.c.state == state, table.c.kind == kind.value, due <= db_now_ms())
+        .order_by(due)
+        .limit(bindparam(_most(kind)))
         .with_for_update(skip_locked=True)  # says nothing on SQLite, where one writes at a time
     )
-    return query.cte(f"oldest_{state}")
+    return select(query.cte(f"{state}_{kind.name.lower()}"))
+
+
+def _oldest_of(kind: TaskKind) -> Select[Any]:
+    oldest = union_all(*(_oldest(kind, state) for state in (*_CLAIMABLE, _LEASED))).subquery()
+    return select(
+        select(oldest.c.kind, oldest.c.key).order_by(oldest.c.due_at).limit(bindparam(_most(kind))).subquery()
+    )
 
 
 def _claim() -> Executable:
-    oldest = union_all(*(select(_oldest(state)) for state in _CLAIMABLE)).subquery()
-    chosen = select(oldest.c.kind, oldest.c.key).order_by(oldest.c.due_at).limit(bindparam("most"))
+    """One statement for all kinds: the worker claims after each task that ends, and each statement is a way to the database and back."""
+    chosen = union_all(*(_oldest_of(kind) for kind in TaskKind))
     leased = {
         "state": _LEASED,
         "owner": bindparam("new_owner"),
         "lease": table.c.lease + 1,
-        "lease_until": bindparam("until"),
+        "lease_until": db_now_ms() + bindparam("for_ms", type_=BigInteger()),
         "attempts": table.c.attempts + 1,
     }
     return update(table).where(tuple_(table.c.kind, table.c.key).in_(chosen)).values(leased).returning(table)
 
 
 _CLAIM = _claim()
-_EXPIRED = (
-    select(table.c.kind, table.c.key)
-    .where(table.c.state == _LEASED, table.c.lease_until <= bindparam("now"))
-    .with_for_update(skip_locked=True)
-)
 _IS_HELD = and_(
     table.c.kind == bindparam("a_kind"),
     table.c.key == bindparam("a_key"),
@@ -199,23 +206,16 @@ _IS_HELD = and_(
 _END = update(table).where(_IS_HELD, table.c.generation == bindparam("a_generation")).values(_NO_LEASE)
 _FINISH = _END.values(state=DONE, error=None)
 _DUE_AGAIN = update(table).where(_IS_HELD).values(_ANEW)
-_NEXT_TIMES = (
-    *(select(func.min(table.c.due_at)).where(table.c.state == state) for state in _CLAIMABLE),
-    select(func.min(table.c.lease_until)).where(table.c.state == _LEASED),
+_NEXT_TIMES = select(
+    db_now_ms(),
+    *(select(func.min(table.c.due_at)).where(table.c.state == state).scalar_subquery() for state in _CLAIMABLE),
+    select(func.min(table.c.lease_until)).where(table.c.state == _LEASED).scalar_subquery(),
 )
-_NOW = select(db_now_ms())
 
 
 def _claim_of(row: Row[Any], owner: str) -> Claim:
     """Of a row as it is after the claim."""
     return Claim(Task(TaskKind(row.kind), row.key), owner, row.generation, row.attempts - 1, row.lease)
-
-
-def _release_expired(connection: Connection, now: int) -> None:
-    # Rows that somebody holds are passed over: two that claim at once release different ones, and wait for nobody.
-    for row in connection.execute(_EXPIRED, {"now": now}).all():
-        released = {"state": _WAITING, **_NO_LEASE}
-        connection.execute(update(table).where(table.c.kind == row.kind, table.c.key == row.key).values(released))
 
 
 def enqueue_in_time(connection: Connection, task: Task, after: timedelta) -> None:
@@ -227,10 +227,6 @@ def enqueue_in_time(connection: Connection, task: Task, after: timedelta) -> Non
     is_coming = (table.c.state == _WAITING, table.c.due_at <= db_now_ms() + _ms(after))
     if connection.scalar(select(table.c.key).where(*is_this, *is_coming).with_for_update()) is None:
         enqueue(connection, task, after)
-
-
-def _now(connection: Connection) -> int:
-    return connection.execute(_NOW).scalar_one()
 
 
 def _ms(duration: timedelta) -> int:

@@ -2,8 +2,9 @@
 
 SQLite has one writer at a time whatever we do. Writers that queue here are served in order and wait no longer than those
 before them take; writers that meet at the file's lock sleep and try again, which made the slowest ten times slower.
-Those that wait while the disk takes the commit before them are then committed together: under load a commit, the slowest part of a
-write, is shared by many. Each of them is still all or nothing, by a savepoint, and none hears of success before the commit.
+Those that are asked for in one turn of the event loop, or that wait while the disk takes the commit before them, are committed
+together: under load a commit, the slowest part of a write, is shared by many, and so are the ways to the thread and back. Each of them
+is still all or nothing, by a savepoint, and none hears of success before the commit.
 In WAL mode readers see the last commit and neither wait nor are waited for.
 """
 
@@ -13,7 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +44,12 @@ class _Write:
     """Work that waits for its turn, and whoever waits for it."""
 
     work: Callable[[Connection], Any]
-    done: Future[Any] = field(default_factory=Future)
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True)
+class _Done:
+    result: Any
 
 
 class SqliteDatabase:
@@ -60,6 +66,7 @@ class SqliteDatabase:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-read")
         self._waiting: deque[_Write] = deque()
+        self._is_called = False
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """As the port says."""
@@ -67,10 +74,13 @@ class SqliteDatabase:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """As the port says."""
-        write = _Write(work)
+        loop = asyncio.get_running_loop()
+        write = _Write(work, loop.create_future())
         self._waiting.append(write)
-        self._submit(self._writer, self._write_waiting)
-        done: T = await asyncio.wrap_future(write.done)
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._call_writer, loop)
+        done: T = await write.done
         return done
 
     async def close(self) -> None:
@@ -97,25 +107,30 @@ class SqliteDatabase:
         except (DBAPIError, UnicodeEncodeError) as error:
             raise self._translated(error) from None
 
-    def _write_waiting(self) -> None:
-        """Whatever waits by now. Called once for each write, it often finds that an earlier call has done all."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
-        writes = [write for write in taken if write.done.set_running_or_notify_cancel()]
-        if not writes:
-            return
+    def _call_writer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Once in a turn of the event loop, for all that it asked for."""
+        self._is_called = False
+        try:
+            self._submit(self._writer, self._write_waiting, loop)
+        except StorageUnavailable as closed:
+            _tell([(self._waiting.popleft(), closed) for _ in range(len(self._waiting))])
+
+    def _write_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Whatever waits by now: often an earlier call has done all."""
+        while taken := [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]:
+            writes = [write for write in taken if not write.done.cancelled()]
+            if writes:
+                loop.call_soon_threadsafe(_tell, list(zip(writes, self._write_together(writes), strict=True)))
+
+    def _write_together(self, writes: Sequence[_Write]) -> Sequence[_Done | Exception]:
+        """In one transaction; what became of each."""
         try:
             self._see_to_file()
             with self._writing.begin() as connection:
                 outcomes = _carry_out(connection, writes)
         except Exception as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
             outcomes = [error] * len(writes)
-        for write, outcome in zip(writes, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                told = self._translated(outcome)
-                told.__suppress_context__ = True  # as `from None` does: the driver's error may quote values
-                write.done.set_exception(told)
-            else:
-                write.done.set_result(outcome.result)
+        return [self._translated(each) if isinstance(each, Exception) else each for each in outcomes]
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, DBAPIError):
@@ -138,9 +153,16 @@ class SqliteDatabase:
             raise StorageUnavailable(f"{self._path} can't be made: {error.strerror}") from None
 
 
-@dataclass(frozen=True)
-class _Done:
-    result: Any
+def _tell(outcomes: Sequence[tuple[_Write, _Done | Exception]]) -> None:
+    """Those who wait, in their event loop."""
+    for write, outcome in outcomes:
+        if write.done.done():
+            continue  # given up meanwhile
+        if isinstance(outcome, _Done):
+            write.done.set_result(outcome.result)
+        else:
+            outcome.__suppress_context__ = True  # as `from None` does: the driver's error may quote values
+            write.done.set_exception(outcome)
 
 
 def _carry_out(connection: Connection, writes: Sequence[_Write]) -> list[_Done | Exception]:

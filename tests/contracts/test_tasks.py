@@ -43,7 +43,7 @@ async def test_due_tasks_are_claimed_oldest_first_within_the_limits(stores: Stor
         await stores.tasks.enqueue(task, ago(seconds))
     wanted = {TaskKind.CONVERGE: 2, TaskKind.ANSWER: 5}
     claims = await stores.tasks.claim("me", wanted, LEASE)
-    assert [claimed.task for claimed in claims] == [B, C, Task(TaskKind.ANSWER, "1")]
+    assert [claimed.task for claimed in claims] == [Task(TaskKind.ANSWER, "1"), B, C]
     assert all(claimed.owner == "me" and claimed.attempts == 0 for claimed in claims)
 
 
