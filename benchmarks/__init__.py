@@ -1,1 +1,1 @@
-"""What `make bench` measures (docs/benchmarks.md): how fast events are accepted, and how fast due tasks are carried out."""
+"""What `make bench` measures: docs/performance.md says how, and what came of it."""

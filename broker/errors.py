@@ -129,6 +129,10 @@ class StorageUnavailable(StorageError):
     public = "The service is not available now. Try again in a moment."
 
 
+class StorageBusy(StorageUnavailable):
+    """Another process writes for longer than a write waits."""
+
+
 class SealError(StorageError):
     """A sealed value can't be opened: its key is missing, wrong, or the value is not where it was put."""
 

@@ -57,8 +57,7 @@ class BrokerProcess:
     @property
     def processor_s(self) -> float:
         """Processor time that the running process has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return _processor_s(Path(f"/proc/{self.pid}"))
 
     def spawn(self) -> None:
         """Start it, and do not wait for anything."""
@@ -134,6 +133,25 @@ class BrokerProcess:
     def complaints(self) -> list[dict[str, Any]]:
         """Lines that say that something of ours went wrong: errors, exceptions, and whatever did not come from the log."""
         return [each for each in self.log_lines() if each.get("level") not in ("debug", "info", "warning")]
+
+
+def processor_s_of(argument: str) -> float:
+    """Processor time that the processes with this argument in their commands have used; of whomever they are, and in a container too."""
+    found = [folder for folder in Path("/proc").glob("[0-9]*") if argument in _arguments(folder)]
+    assert found, f"no process of this machine has {argument} in its command"
+    return sum(map(_processor_s, found))
+
+
+def _arguments(folder: Path) -> list[str]:
+    try:
+        return (folder / "cmdline").read_text(errors="replace").split("\0")
+    except OSError:  # it has ended meanwhile
+        return []
+
+
+def _processor_s(folder: Path) -> float:
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

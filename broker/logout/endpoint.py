@@ -25,7 +25,8 @@ def router(relay: Relay, *, read_within_s: float = READ_WITHIN_S) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/relay/{slug}")
-    async def receive(slug: str, request: Request) -> Response:
+    async def receive(request: Request) -> Response:
+        slug = request.path_params["slug"]  # as a parameter the framework would make a model of it
         try:
             await relay(slug, _token(await _read(request, read_within_s)))
         except LogoutRefused as refused:

@@ -23,8 +23,8 @@ class SignOns(Protocol):
         """By id."""
         ...
 
-    async def advance(self, sign_on_id: str, state: SignOnState) -> bool:
-        """Move on to a later state; False where it has ended or is at that state or past it."""
+    async def advance(self, sign_on_id: str, state: SignOnState) -> SignOn | None:
+        """Move on to a later state, and say what it is then; None where there is none, it has ended, or is at that state or past it."""
         ...
 
     async def of_person(

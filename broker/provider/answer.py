@@ -1,5 +1,6 @@
 """The answer to Keycloak's authorization request: a sign-on, and a code for it (OpenID Connect Core 3.1.2.5, RFC 9207)."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -49,14 +50,6 @@ class AnswerKeycloak:
             state=SignOnState.CODE_ISSUED,
             alias=request.alias,
         )
-        # Before the code: from here on a sign-out finds it.
-        if not await self.sign_ons.save(sign_on):
-            raise SignOnFailed(
-                Stage.CALLBACK,
-                Reason.SIGNED_OUT_MEANWHILE,
-                status=403,
-                installation=installation.id,
-            )
         code = random_value()
         # Name and Keycloak user are needed for the ID token and kept nowhere else.
         content = {
@@ -65,6 +58,17 @@ class AnswerKeycloak:
             "realm_user": asdict(proven.realm_user) if proven.realm_user else None,
             "request": asdict(request),
         }
-        await self.one_time.save(OneTimeKind.CODE, code, content, now + CODE_LIFETIME)
+        # Side by side, since the disk takes both at once. The code goes out only with a sign-on, which a sign-out finds from here on.
+        is_saved, _ = await asyncio.gather(
+            self.sign_ons.save(sign_on),
+            self.one_time.save(OneTimeKind.CODE, code, content, now + CODE_LIFETIME),
+        )
+        if not is_saved:
+            raise SignOnFailed(
+                Stage.CALLBACK,
+                Reason.SIGNED_OUT_MEANWHILE,
+                status=403,
+                installation=installation.id,
+            )
         answer = {"code": code, "state": request.state, "iss": self.issuers.identifier(installation.slug)}
         return Redirect(f"{request.redirect_uri}?{urlencode(answer)}", clear_cookie=clear_cookie)

@@ -51,23 +51,24 @@ def router(provider: Provider) -> APIRouter:
         return JSONResponse(provider.keys.public_set(), headers={"Cache-Control": "public, max-age=300"})
 
     @routes.get("/oidc/{slug}/.well-known/openid-configuration")
-    async def configuration(slug: Slug) -> Response:
+    async def configuration(request: Request) -> Response:
+        slug = _slug(request)
         if await provider.find_installation(slug) is None:
             return JSONResponse({"error": "not_found"}, status_code=404)
         document = discovery_document(provider.issuers, slug)
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
 
     @routes.get("/oidc/{slug}/authorize")
-    async def authorize(slug: Slug, request: Request) -> Response:
+    async def authorize(request: Request) -> Response:
         with provider.reception.receive(Stage.AUTHORIZE):
-            outcome = await provider.authorize(slug, request.query_params.multi_items(), request.cookies)
+            outcome = await provider.authorize(_slug(request), request.query_params.multi_items(), request.cookies)
             return provider.render(request, outcome)
 
     @routes.post("/oidc/{slug}/token")
-    async def token(slug: Slug, request: Request) -> Response:
+    async def token(request: Request) -> Response:
         try:
             with provider.reception.receive_call():
-                return JSONResponse(await provider.token(slug, await _form(request)), headers=_NO_STORE)
+                return JSONResponse(await provider.token(_slug(request), await _form(request)), headers=_NO_STORE)
         except OAuthError as error:
             content = {"error": error.reason, "error_description": str(error)}
             return JSONResponse(content, status_code=error.status, headers=_NO_STORE)
@@ -82,6 +83,11 @@ def router(provider: Provider) -> APIRouter:
             return provider.render(request, outcome)
 
     return routes
+
+
+def _slug(request: Request) -> Slug:
+    """From the path as it is: a parameter of the function would have FastAPI make a model of it, at the start and for each request."""
+    return Slug(request.path_params["slug"])
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:

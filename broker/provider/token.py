@@ -83,8 +83,8 @@ class Token:
             raise OAuthError("invalid_grant", "the code was issued to another client or redirect URI")
         if not verifies(given.get("code_verifier", ""), request.code_challenge):
             raise OAuthError("invalid_grant", "the code verifier does not fit")
-        sign_on = await self.sign_ons.find(content["sign_on"])
-        if sign_on is None or not await self.sign_ons.advance(sign_on.id, SignOnState.REDEEMED):
+        sign_on = await self.sign_ons.advance(content["sign_on"], SignOnState.REDEEMED)
+        if sign_on is None:
             raise OAuthError("invalid_grant", "the sign-on has ended")
         realm_user = RealmUser(**found) if (found := content.get("realm_user")) else None
         return _Redeemed(replace(sign_on, person=replace(sign_on.person, name=content["name"])), realm_user, request)

@@ -4,19 +4,18 @@ Owns: the two ways to use it, opening it by URL, its schema's version. Leaves to
 database (`sqlite`, `postgresql`).
 """
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Collection
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
 from typing import Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from broker.errors import SchemaError, StorageError
+from broker.errors import SchemaError, StorageBusy, StorageError
 from broker.storage.dialects import hold
 from broker.storage.postgresql import PostgresqlDatabase
 from broker.storage.sqlite import SqliteDatabase
@@ -86,9 +85,16 @@ async def is_current(database: Database) -> bool:
 async def upgrade(database: Database) -> bool:
     """Bring the schema to this version, in one transaction; False where it is there. Raises SchemaError where it is newer.
 
-    Any number of processes may do so at once.
+    Any number of processes may do so at once: each waits for those before it, which takes longer than a write waits for another.
     """
-    return await database.write(_upgrade)
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await database.write(_upgrade)
+        except StorageBusy:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(_AGAIN_S)  # SQLite says so at once, too, where two make the same file
 
 
 async def make_ready(database: Database) -> None:
@@ -108,6 +114,9 @@ async def require_current(database: Database) -> None:
         raise SchemaError(_TOO_NEW)
 
 
+_PATIENCE_S = 60.0
+_AGAIN_S = 0.05
+
 _TOO_OLD = "its schema is older than this version: run `broker database upgrade`, then try again"
 _TOO_NEW = "its schema is newer than this version: start the version that ran `broker database upgrade`, or bring back a backup"
 
@@ -122,24 +131,26 @@ def _upgrade(connection: Connection) -> bool:
     if schema is Schema.NEW:
         raise SchemaError(_TOO_NEW)
     if schema is Schema.OLD:
-        command.upgrade(_config(connection), "head")
+        # Here, since most processes never upgrade: to import it takes a good part of a start.
+        from broker.storage.migrating import migrate  # noqa: PLC0415
+
+        migrate(connection)
     return schema is Schema.OLD
 
 
 def _schema_of(connection: Connection) -> Schema:
-    scripts = ScriptDirectory.from_config(_config())
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision == scripts.get_current_head():
+    revision = None
+    if inspect(connection).has_table("alembic_version"):
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    known = revisions()
+    if revision == max(known):
         return Schema.CURRENT
-    try:
-        # Any revision of the past is in the history that comes with us.
-        return Schema.OLD if revision is None or scripts.get_revision(revision) else Schema.NEW
-    except CommandError:
-        return Schema.NEW
+    # Any revision of the past is in the history that comes with us.
+    return Schema.OLD if revision is None or revision in known else Schema.NEW
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "broker.storage:migrations")
-    config.attributes["connection"] = connection
-    return config
+@cache
+def revisions() -> Collection[str]:
+    """Revisions of the schema that this version knows, by the names of their files; the greatest is its own."""
+    names = (file.name for file in files("broker.storage.migrations.versions").iterdir())
+    return frozenset(name[1:5] for name in names if name.startswith("r") and name.endswith(".py"))

@@ -7,7 +7,7 @@ hour for each installation, by whichever process.
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, insert, or_, select, update
 
 from broker.model.failure import Failure, Stage, Streak
 from broker.model.names import InstallationId
@@ -22,6 +22,11 @@ FORGOTTEN_AFTER = timedelta(days=1)
 ALERT_EVERY = timedelta(hours=1)
 
 _failing = schema.failing.c
+
+# Built once: to build one costs more than to run it, and every launch asks.
+_IN_A_ROW = and_(_failing.installation_id == bindparam("which"), _failing.in_a_row > 0)
+_FAILS = select(exists().where(_IN_A_ROW))
+_FAILS_NO_MORE = update(schema.failing).where(_IN_A_ROW).values(in_a_row=0)
 
 
 class SqlFailures:
@@ -50,10 +55,9 @@ class SqlFailures:
 
     async def launch_arrived(self, installation: InstallationId) -> None:
         """As the port says. Mostly there is no row, and nothing is written."""
-        is_row = (_failing.installation_id == installation, _failing.in_a_row > 0)
-        if await self._database.read(lambda connection: connection.scalar(select(exists().where(*is_row)))):
-            over = update(schema.failing).where(*is_row).values(in_a_row=0)
-            await self._database.write(lambda connection: connection.execute(over))
+        which = {"which": installation}
+        if await self._database.read(lambda connection: connection.scalar(_FAILS, which)):
+            await self._database.write(lambda connection: connection.execute(_FAILS_NO_MORE, which))
 
     async def streak(self, installation: str) -> Streak | None:
         """As the port says."""

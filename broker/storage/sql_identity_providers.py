@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from broker.model.identity_provider import ProviderRecord, ProviderState
 from broker.model.names import AccountId, Alias, InstallationId, alias_of, slug_of
@@ -22,7 +22,7 @@ class SqlProviderRecords:
 
     async def find_latest(self, installation: InstallationId) -> ProviderRecord | None:
         """As the port says."""
-        row = await self._database.read(lambda connection: connection.execute(_newest(installation)).first())
+        row = await self._database.read(lambda connection: _newest(connection, installation))
         return None if row is None else record_of(row)
 
     async def reserve(self, installation: InstallationId) -> ProviderRecord:
@@ -30,7 +30,7 @@ class SqlProviderRecords:
 
         def work(connection: Connection) -> ProviderRecord:
             hold(connection, ("identity provider", installation))
-            row = connection.execute(_newest(installation)).first()
+            row = _newest(connection, installation)
             if row is not None and row.state != ProviderState.WITHDRAWN.value:
                 return record_of(row)
             generation = 1 if row is None else row.generation + 1
@@ -75,9 +75,14 @@ class SqlProviderRecords:
         return [record_of(row) for row in rows]
 
 
-def _newest(installation: InstallationId) -> Select[Any]:
-    generations = select(table).where(table.c.installation_id == installation)
-    return generations.order_by(table.c.generation.desc()).limit(1)
+# Built once: to build it costs more than to run it.
+_NEWEST = (
+    select(table).where(table.c.installation_id == bindparam("which")).order_by(table.c.generation.desc()).limit(1)
+)
+
+
+def _newest(connection: Connection, which: InstallationId) -> Row[Any] | None:
+    return connection.execute(_NEWEST, {"which": which}).first()
 
 
 def _values(record: ProviderRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal, or_, select, update
 
 from broker.model.credentials import Credentials
 from broker.model.facts import Installed, Rotated
@@ -37,16 +37,15 @@ class SqlInstallations:
 
     async def find(self, installation: InstallationId) -> Installation | None:
         """As the port says."""
-        return await self._find(_installation.id == installation)
+        return await self._find(_BY_ID, installation)
 
     async def find_by_slug(self, slug: Slug) -> Installation | None:
         """As the port says. The database is not asked what it would refuse to be asked: PostgreSQL takes no NUL in a text."""
-        return await self._find(_installation.slug == slug) if is_slug(slug) else None
+        return await self._find(_BY_SLUG, slug) if is_slug(slug) else None
 
     async def active_apps(self, account: AccountId) -> Sequence[AppId]:
         """As the port says. Which app is active does not depend on credentials, so none is opened for it."""
-        query = _facts(_installation.account_id == account).order_by(_fact.installation_id)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        rows = await self._database.read(lambda connection: connection.execute(_OF_ACCOUNT, {"which": account}).all())
         by_installation = groupby(rows, key=lambda row: row.installation_id)
         known = (fold_rows(list(group), None) for _, group in by_installation)
         return sorted({installation.app for installation in known if installation and installation.is_active})
@@ -127,8 +126,9 @@ class SqlInstallations:
         change = update(schema.installation).where(_installation.id == installation).values(**values)
         await self._database.write(lambda connection: connection.execute(change))
 
-    async def _find(self, which: ColumnElement[bool]) -> Installation | None:
-        return await self._database.read(lambda connection: folded(connection, which, self._sealer))
+    async def _find(self, facts: Select[Any], which: str) -> Installation | None:
+        rows = await self._database.read(lambda connection: connection.execute(facts, {"which": which}).all())
+        return fold_rows(rows, self._sealer)
 
     def _sets(
         self, connection: Connection, installation: InstallationId
@@ -148,8 +148,8 @@ def folded(connection: Connection, which: ColumnElement[bool], sealer: Sealer | 
 
 def words_about(connection: Connection, installation: InstallationId, user: TalkdeskUserId) -> Sequence[LicenceWord]:
     """What was said about the person's licence, as part of a transaction."""
-    query = select(schema.licence).filter_by(installation_id=installation, user_id=user)
-    return [LicenceWord(row.is_removed, row.created_at) for row in connection.execute(query)]
+    rows = connection.execute(_WORDS, {"which": installation, "whose": user})
+    return [LicenceWord(row.is_removed, row.created_at) for row in rows]
 
 
 def fold_rows(rows: Sequence[Row[Any]], sealer: Sealer | None) -> Installation | None:
@@ -178,3 +178,12 @@ def _facts(which: ColumnElement[bool]) -> Select[Any]:
     # A rotated set that was erased says nothing any more: who rotates every day has not more to fold every day.
     says_something = (_fact.kind != ROTATED) | _fact.credentials.is_not(None)
     return select(schema.fact, *of_installation).join(schema.installation).where(which, says_something)
+
+
+# Built once: to build one costs more than to run it, and a sign-on finds its installation five times.
+_BY_ID = _facts(_installation.id == bindparam("which"))
+_BY_SLUG = _facts(_installation.slug == bindparam("which"))
+_OF_ACCOUNT = _facts(_installation.account_id == bindparam("which")).order_by(_fact.installation_id)
+_WORDS = select(schema.licence).where(
+    schema.licence.c.installation_id == bindparam("which"), schema.licence.c.user_id == bindparam("whose")
+)

@@ -5,11 +5,10 @@ Kept as a hash: who reads the database can't bring a value back that is on its w
 
 import hashlib
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select, update
+from sqlalchemy import and_, bindparam, delete, exists, select, update
 
 from broker.ports import Json, OneTimeKind
 from broker.storage.database import Database
@@ -35,20 +34,19 @@ class SqlOneTimeValues:
 
     async def find(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
         """As the port says."""
-        query = select(table.c.content).where(*_is_usable(kind, value, now))
-        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(query)))
+        which = _which(kind, value, now)
+        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(_FIND, which)))
 
     async def recall(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
         """As the port says."""
-        was_used = (*_is_valid(kind, value, now), table.c.is_consumed)
-        query = select(table.c.content).where(*was_used)
-        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(query)))
+        which = _which(kind, value, now)
+        return self._open(kind, value, await self._database.read(lambda connection: connection.scalar(_RECALL, which)))
 
     async def consume(self, kind: OneTimeKind, value: str, now: datetime) -> Json | None:
         """As the port says."""
         # One statement tests and marks, so that of two consumers at once the second finds it marked.
-        use = update(table).where(*_is_usable(kind, value, now)).values(is_consumed=True).returning(table.c.content)
-        return self._open(kind, value, await self._database.write(lambda connection: connection.scalar(use)))
+        which = _which(kind, value, now)
+        return self._open(kind, value, await self._database.write(lambda connection: connection.scalar(_USE, which)))
 
     async def has_open(self, kind: OneTimeKind, holder: str, now: datetime) -> bool:
         """As the port says."""
@@ -86,12 +84,18 @@ def opened(sealer: Sealer, kind: OneTimeKind, value: str, sealed: bytes) -> Json
     return content
 
 
-def _is_usable(kind: OneTimeKind, value: str, now: datetime) -> Sequence[ColumnElement[bool]]:
-    return *_is_valid(kind, value, now), ~table.c.is_consumed
+# Statements are built once: to build one costs more than to run it, and a sign-on runs a dozen of these.
+
+_IS_VALID = and_(
+    table.c.kind == bindparam("a_kind"), table.c.digest == bindparam("a_digest"), table.c.expires_at > bindparam("at")
+)
+_FIND = select(table.c.content).where(_IS_VALID, ~table.c.is_consumed)
+_RECALL = select(table.c.content).where(_IS_VALID, table.c.is_consumed)
+_USE = update(table).where(_IS_VALID, ~table.c.is_consumed).values(is_consumed=True).returning(table.c.content)
 
 
-def _is_valid(kind: OneTimeKind, value: str, now: datetime) -> Sequence[ColumnElement[bool]]:
-    return table.c.kind == kind.value, table.c.digest == digest_of(value), table.c.expires_at > now
+def _which(kind: OneTimeKind, value: str, now: datetime) -> dict[str, Any]:
+    return {"a_kind": kind.value, "a_digest": digest_of(value), "at": now}
 
 
 def digest_of(value: str) -> str:

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, bindparam, select
 
 from broker.model.names import AccountId
 from broker.storage import schema
@@ -22,9 +22,8 @@ class SqlAccounts:
 
     async def user_id_source(self, account: AccountId, offered: str) -> str:
         """As the port says."""
-        query = select(schema.account.c.user_id_source).where(schema.account.c.id == account)
         row = {"id": account, "user_id_source": offered}
-        return await _first_said(self._database, schema.account, row, query)
+        return await _first_said(self._database, schema.account, row, _SOURCE_OF)
 
 
 class SqlMeta:
@@ -36,19 +35,23 @@ class SqlMeta:
 
     async def instance_id(self) -> str:
         """As the port says."""
-        query = select(schema.meta.c.value).where(schema.meta.c.key == _INSTANCE_ID)
         row = {"key": _INSTANCE_ID, "value": secrets.token_hex(16)}
-        return await _first_said(self._database, schema.meta, row, query)
+        return await _first_said(self._database, schema.meta, row, _VALUE_OF)
+
+
+# Built once: to build one costs more than to run it.
+_SOURCE_OF: Select[str] = select(schema.account.c.user_id_source).where(schema.account.c.id == bindparam("id"))
+_VALUE_OF: Select[str] = select(schema.meta.c.value).where(schema.meta.c.key == bindparam("key"))
 
 
 async def _first_said(database: Database, table: Table, row: dict[str, Any], query: Select[str]) -> str:
-    """What the query finds; where it finds nothing, this row is kept first. Of several at once all get the same."""
-    found = await database.read(lambda connection: connection.scalar(query))
+    """What the query finds for the row; where it finds nothing, this row is kept first. Of several at once all get the same."""
+    found = await database.read(lambda connection: connection.scalar(query, row))
     if found is not None:
         return found
 
     def work(connection: Connection) -> str:
         insert_new(connection, table, tuple(column.name for column in table.primary_key), row)
-        return connection.execute(query).scalar_one()
+        return connection.execute(query, row).scalar_one()
 
     return await database.write(work)

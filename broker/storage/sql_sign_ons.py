@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
+    Select,
     and_,
     bindparam,
     case,
@@ -22,14 +22,16 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from broker.model.names import AccountId, Alias, InstallationId, TalkdeskUserId
-from broker.model.sign_on import Person, SignOn, SignOnState
+from broker.model.names import AccountId, InstallationId, TalkdeskUserId
+from broker.model.sign_on import SignOn, SignOnState
 from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms, hold
 from broker.storage.schema import UNTOLD
 from broker.storage.schema import sign_on as table
 from broker.storage.schema import user_logout as logout
+from broker.storage.sign_on_rows import sign_on_of, values_of
 
 _ORDER = tuple(SignOnState)
 _IS_SAID_ONCE = or_(table.c.told_status == 501, table.c.told_status == 504)
@@ -48,24 +50,24 @@ class SqlSignOns:
         def work(connection: Connection) -> bool:
             person = sign_on.person
             hold(connection, *person_names(person.account, person.user, person.email))
-            if connection.scalar(select(exists().where(*_ends(sign_on)))):
+            if connection.scalar(_IS_ENDED, _ends(sign_on)):
                 return False
             if sign_on.foreign_session is None or not _is_seen_again(connection, sign_on):
-                connection.execute(insert(table), _values(sign_on))
+                connection.execute(_INSERT, values_of(sign_on))
             return True
 
         return await self._database.write(work)
 
     async def find(self, sign_on_id: str) -> SignOn | None:
         """As the port says."""
-        found = await self._select(table.c.id == sign_on_id)
-        return found[0] if found else None
+        row = await self._database.read(lambda connection: connection.execute(_FIND, {"which": sign_on_id}).first())
+        return None if row is None else sign_on_of(row)
 
-    async def advance(self, sign_on_id: str, state: SignOnState) -> bool:
+    async def advance(self, sign_on_id: str, state: SignOnState) -> SignOn | None:
         """As the port says."""
-        earlier = [former.value for former in _ORDER[: _ORDER.index(state)]]
-        change = update(table).where(table.c.id == sign_on_id, table.c.state.in_(earlier)).values(state=state.value)
-        return await self._database.write(lambda connection: connection.execute(change).rowcount == 1)
+        change, which = _ADVANCE[state], {"which": sign_on_id}
+        row = await self._database.write(lambda connection: connection.execute(change, which).first())
+        return None if row is None else sign_on_of(row)
 
     async def of_person(
         self, account: AccountId, user: TalkdeskUserId, up_to: datetime | None = None
@@ -85,7 +87,7 @@ class SqlSignOns:
         query = select(table).where(table.c.account_id == account, ~table.c.is_told, *which)
         query = query.order_by(table.c.begun_at, table.c.id).limit(most)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_sign_on_of(row) for row in rows]
+        return [sign_on_of(row) for row in rows]
 
     async def user_of_email(self, account: AccountId, email: str) -> TalkdeskUserId | None:
         """As the port says."""
@@ -148,10 +150,9 @@ class SqlSignOns:
 
     async def note_session(self, sign_on_id: str, session: str, user: str) -> None:
         """As the port says. Most launches come back to a session that was seen before: then nothing is written."""
-        ids = {"keycloak_session": session, "keycloak_user": user}
-        is_known = exists().where(table.c.id == sign_on_id, *(table.c[name] == value for name, value in ids.items()))
-        if not await self._database.read(lambda connection: connection.scalar(select(is_known))):
-            await self._change([sign_on_id], **ids)
+        ids = {"which": sign_on_id, "session": session, "user": user}
+        if not await self._database.read(lambda connection: connection.scalar(_IS_NOTED, ids)):
+            await self._database.write(lambda connection: connection.execute(_NOTE, ids))
 
     async def end_old(self, created_before: datetime) -> int:
         """As the port says."""
@@ -165,7 +166,7 @@ class SqlSignOns:
     async def _select(self, *which: ColumnElement[bool]) -> Sequence[SignOn]:
         query = select(table).where(*which).order_by(table.c.begun_at, table.c.created_at)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_sign_on_of(row) for row in rows]
+        return [sign_on_of(row) for row in rows]
 
     async def _exists(self, *which: ColumnElement[bool]) -> bool:
         query = select(exists().where(*which))
@@ -179,6 +180,34 @@ class SqlSignOns:
         # In order: two that end the same sign-ons must not wait for each other.
         rows = [{"changed": sign_on_id} for sign_on_id in sorted(sign_on_ids)]
         await self._database.write(lambda connection: connection.execute(change, rows))
+
+
+# Built once: to build one costs more than to run it, and every sign-on runs each of these.
+_IS = table.c.id == bindparam("which")
+
+
+def _is_ended() -> Select[Any]:
+    """Whether there is a logout of this person at or after the begin: by user id, or by address where the logout's user id fits nobody."""
+    by_user = logout.c.user_id == bindparam("user")
+    fits_somebody = exists().where(table.c.account_id == logout.c.account_id, table.c.user_id == logout.c.user_id)
+    by_email = (logout.c.email == bindparam("address")) & ~fits_somebody
+    is_later = logout.c.created_at >= bindparam("since")
+    return select(exists().where(logout.c.account_id == bindparam("account"), is_later, or_(by_user, by_email)))
+
+
+def _advance(state: SignOnState) -> ReturningUpdate[Any]:
+    earlier = [former.value for former in _ORDER[: _ORDER.index(state)]]
+    return update(table).where(_IS, table.c.state.in_(earlier)).values(state=state.value).returning(table)
+
+
+_IS_ENDED = _is_ended()
+_INSERT = insert(table)
+_FIND = select(table).where(_IS)
+_SESSION: Any = bindparam("session")
+_USER: Any = bindparam("user")
+_IS_NOTED = select(exists().where(_IS, table.c.keycloak_session == _SESSION, table.c.keycloak_user == _USER))
+_NOTE = update(table).where(_IS).values(keycloak_session=_SESSION, keycloak_user=_USER)
+_ADVANCE = {state: _advance(state) for state in SignOnState}
 
 
 def person_names(account: AccountId, user: TalkdeskUserId, email: str | None) -> Sequence[Sequence[str]]:
@@ -200,13 +229,10 @@ def _is_person(account: AccountId, user: TalkdeskUserId) -> Sequence[ColumnEleme
     return table.c.account_id == account, table.c.user_id == user
 
 
-def _ends(sign_on: SignOn) -> Sequence[ColumnElement[bool]]:
-    """Logouts of this person at or after the begin: by user id, or by address where the logout's user id fits nobody."""
+def _ends(sign_on: SignOn) -> dict[str, Any]:
     person = sign_on.person
-    by_user = logout.c.user_id == person.user
-    fits_somebody = exists().where(table.c.account_id == logout.c.account_id, table.c.user_id == logout.c.user_id)
-    by_email = (logout.c.email == (person.email or "").lower()) & ~fits_somebody
-    return logout.c.account_id == person.account, logout.c.created_at >= sign_on.begun_at, or_(by_user, by_email)
+    email = (person.email or "").lower()
+    return {"account": person.account, "user": person.user, "address": email, "since": sign_on.begun_at}
 
 
 def _is_seen_again(connection: Connection, sign_on: SignOn) -> bool:
@@ -218,41 +244,7 @@ def _is_seen_again(connection: Connection, sign_on: SignOn) -> bool:
         *_is_person(sign_on.person.account, sign_on.person.user),
         table.c.state != SignOnState.ENDED.value,
     )
-    again = {name: value for name, value in _values(sign_on).items() if name in ("begun_at", "asked_at", "created_at")}
-    return connection.execute(update(table).where(*is_same).values(again)).rowcount > 0
-
-
-def _values(sign_on: SignOn) -> dict[str, Any]:
-    return {
-        "id": sign_on.id,
-        "sid": sign_on.sid,
-        "installation_id": sign_on.installation,
-        "account_id": sign_on.person.account,
-        "user_id": sign_on.person.user,
-        "email": sign_on.person.email.lower() if sign_on.person.email else None,
-        "sub": sign_on.sub,
-        "begun_at": sign_on.begun_at,
-        "asked_at": sign_on.asked_at,
-        "created_at": sign_on.created_at,
-        "state": sign_on.state.value,
-        "alias": sign_on.alias,
-        "is_told": False,
-        "keycloak_session": sign_on.foreign_session,
-        "foreign_session": sign_on.foreign_session,
+    again = {
+        name: value for name, value in values_of(sign_on).items() if name in ("begun_at", "asked_at", "created_at")
     }
-
-
-def _sign_on_of(row: Row[Any]) -> SignOn:
-    return SignOn(
-        id=row.id,
-        sid=row.sid,
-        installation=InstallationId(row.installation_id),
-        person=Person(AccountId(row.account_id), TalkdeskUserId(row.user_id), None, row.email),
-        sub=row.sub,
-        begun_at=row.begun_at,
-        asked_at=row.asked_at,
-        created_at=row.created_at,
-        state=SignOnState(row.state),
-        alias=Alias(row.alias),
-        foreign_session=row.foreign_session,
-    )
+    return connection.execute(update(table).where(*is_same).values(again)).rowcount > 0

@@ -22,12 +22,13 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from broker.errors import StorageError, StorageUnavailable
+from broker.errors import StorageBusy, StorageError, StorageUnavailable
 
 T = TypeVar("T")
 
-# Primary result codes that a later try may not meet again: busy, locked, no memory, read-only, I/O, full, can't open, protocol.
-_PASSING = frozenset((5, 6, 7, 8, 10, 13, 14, 15))
+_BUSY = frozenset((5, 6))  # primary result codes: busy, locked
+# Those that a later try may not meet again, too: no memory, read-only, I/O, full, can't open, protocol.
+_PASSING = frozenset((7, 8, 10, 13, 14, 15))
 
 _FOR_BOTH = ("PRAGMA foreign_keys = ON",)
 # FULL: a commit is on disk before Talkdesk hears 202. secure_delete: what is erased is overwritten, not only unlinked.
@@ -213,6 +214,8 @@ def _translated(error: DBAPIError, path: Path) -> StorageError:
     # The first line of SQLite's text names tables and columns, never values.
     text = str(error.orig).partition("\n")[0]
     code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _BUSY:
+        return StorageBusy(f"{path}: {text}")
     if code is not None and code & 0xFF in _PASSING:
         return StorageUnavailable(f"{path}: {text}")
     return StorageError(f"{path}: {text}")

@@ -9,14 +9,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select, text
 
 from broker.errors import StorageError, StorageUnavailable
 from broker.model.task import TaskKind
 from broker.ports import OneTimeKind
 from broker.storage import schema
-from broker.storage.database import Database, _config, is_current, make_ready, upgrade
+from broker.storage.database import Database, is_current, make_ready, revisions, upgrade
 from broker.storage.dialects import db_now_ms
+from broker.storage.migrating import config
 from broker.storage.stores import Stores
 from tests.contracts.stores import (
     INSTALLATION,
@@ -62,6 +64,13 @@ async def test_a_database_of_a_newer_version_is_not_current(database: Database) 
     for ready in (make_ready, upgrade):
         with pytest.raises(StorageError, match="newer than this version"):
             await ready(database)
+
+
+def test_the_files_tell_the_revisions_that_the_migrations_have() -> None:
+    """So a start can tell without them whether anything is to be done, and the greatest of them is the newest."""
+    history = ScriptDirectory.from_config(config())
+    assert set(revisions()) == {script.revision for script in history.walk_revisions()}
+    assert max(revisions()) == history.get_current_head()
 
 
 async def test_a_schema_is_upgraded_at_start_only_where_nobody_else_can_be_serving(backend: Backend) -> None:
@@ -213,7 +222,7 @@ async def test_erased_means_gone(database: Database, stores: Stores) -> None:
 async def test_an_upgrade_asks_for_a_check_of_each_installation(backend: Backend) -> None:
     """Those that were there before the check was; spread over the day."""
     database = backend.open()
-    await database.write(lambda connection: command.upgrade(_config(connection), "0001"))
+    await database.write(lambda connection: command.upgrade(config(connection), "0001"))
     rows = [{"id": f"i{number}", "slug": f"i{number}", "app": "a", "account": "b"} for number in range(20)]
     add = text("INSERT INTO installation (id, slug, app_id, account_id) VALUES (:id, :slug, :app, :account)")
     await database.write(lambda connection: connection.execute(add, rows))

@@ -13,7 +13,8 @@ from broker.errors import SealError, StorageError
 from broker.model.names import InstallationId
 from broker.ports import OneTimeKind
 from broker.storage import schema
-from broker.storage.database import Database, _config, upgrade
+from broker.storage.database import Database, upgrade
+from broker.storage.migrating import config
 from broker.storage.sealed_values import BATCH, SEALED, SealedValues, is_anything_sealed
 from broker.storage.sealing import Sealer, place_of
 from broker.storage.stores import Stores, open_stores
@@ -254,7 +255,7 @@ async def test_nobody_else_writes_the_id_of_a_key(database: Database) -> None:
 async def test_an_upgrade_finds_the_keys_of_what_is_there(backend: Backend) -> None:
     """Values of a version that did not note their keys."""
     database = backend.open()
-    await database.write(lambda connection: command.upgrade(_config(connection), "0002"))
+    await database.write(lambda connection: command.upgrade(config(connection), "0002"))
     sealed = BEFORE.seal(b"{}", place=place_of("issuer_key", "jwk", "k"))
     add = text("INSERT INTO issuer_key (position, kid, jwk) VALUES (1, 'k', :jwk)")
     await database.write(lambda connection: connection.execute(add, {"jwk": sealed}))

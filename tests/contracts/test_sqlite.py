@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 
-from broker.errors import StorageError, StorageUnavailable
+from broker.errors import StorageBusy, StorageError, StorageUnavailable
 from broker.model.delivery import DeliveryState, ReceivedToken
 from broker.model.event import EventState
 from broker.model.facts import LicencesChanged
@@ -42,6 +42,7 @@ from tests.contracts.stores import (
     stores_on,
 )
 from tests.contracts.test_records import new_key
+from tests.waiting import eventually
 
 ROW = insert(schema.meta).values(key="k", value="known-value")
 
@@ -216,6 +217,45 @@ async def test_a_locked_database_is_unavailable(tmp_path: Path) -> None:
     assert await waiting.read(lambda connection: len(connection.execute(select(schema.meta)).all())) == 1
     await holder.close()
     await waiting.close()
+
+
+async def test_an_upgrade_waits_longer_than_a_write(tmp_path: Path) -> None:
+    """Whoever upgrades at the same time may take longer than a write waits: it is tried again until the file is free."""
+    path = str(tmp_path / "broker.sqlite3")
+    holder, waiting = SqliteDatabase(path), SqliteDatabase(path, busy_timeout_s=0.01)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        held.set()
+        assert let_go.wait(30)
+
+    holding = asyncio.ensure_future(holder.write(hold))
+    try:
+        assert await asyncio.to_thread(held.wait, 30)
+        with pytest.raises(StorageBusy):
+            await waiting.write(lambda connection: connection.execute(ROW))
+        tries = count_writes(waiting)
+        upgrading = asyncio.ensure_future(upgrade(waiting))
+        await eventually(lambda: len(tries) > 1 or upgrading.done(), what="it was tried again")
+    finally:
+        let_go.set()
+    await holding
+    assert await upgrading
+    await holder.close()
+    await waiting.close()
+
+
+def count_writes(database: SqliteDatabase) -> list[None]:
+    """Grows by one with each write that is asked for."""
+    asked: list[None] = []
+    write = database.write
+
+    async def counted(work: Callable[[Connection], Any]) -> Any:
+        asked.append(None)
+        return await write(work)
+
+    database.write = counted  # type: ignore[method-assign]
+    return asked
 
 
 async def test_a_file_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
