@@ -45,3 +45,12 @@ class Claim:
     """How often it was tried before, since it was last asked for."""
     lease: int = 0
     """Counts the leases of this task: a former one changes nothing, also in the hands of the same worker."""
+
+
+@dataclass(frozen=True)
+class LastTry:
+    """What the last try of a task ended with that comes again."""
+
+    detail: str
+    is_failure: bool
+    """Otherwise it only waits for something."""
