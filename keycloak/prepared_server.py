@@ -86,6 +86,15 @@ class PreparedServer:
         shutil.copytree(self._home / "conf", home / "conf")
         shutil.copytree(self._home / "data" / "h2", home / "data" / "h2")
 
+    def new_home_to_build(self, home: Path) -> None:
+        """Lay out a home whose server Keycloak may build anew: what a build writes is its own, and there is no database."""
+        for each in ("data/import", "providers", "themes", "lib"):
+            (home / each).mkdir(parents=True)
+        for each in ("bin", "conf", "lib/app", "lib/quarkus"):
+            shutil.copytree(self._home / each, home / each)
+        shutil.copy(self._home / "lib" / "quarkus-run.jar", home / "lib")
+        (home / "lib" / "lib").symlink_to(self._home / "lib" / "lib")
+
     def command(self, home: Path) -> list[str]:
         """What starts the server in `home`, without further options."""
         return ["sh", str(self._home / "bin" / "kc.sh"), "start-dev", *BUILT_FOR, f"-Dkc.home.dir={home}"]
