@@ -1,6 +1,6 @@
 """`make bench`: measures, prints a table, and ends with 1 where a bound is missed.
 
-    python -m benchmarks [SQLite | PostgreSQL] [intake | draining | relay | sign_out]
+    python -m benchmarks [SQLite | PostgreSQL] [PART …]
 
 Named databases and parts are measured alone.
 """
@@ -8,11 +8,11 @@ Named databases and parts are measured alone.
 import sys
 from collections.abc import Sequence
 
-from benchmarks import draining, intake, relay, sign_out
+from benchmarks import draining, installations, intake, relay, sign_out
 from benchmarks.databases import backends
 from benchmarks.result import Result, show
 
-PARTS = {"intake": intake, "draining": draining, "relay": relay, "sign_out": sign_out}
+PARTS = {"intake": intake, "draining": draining, "relay": relay, "sign_out": sign_out, "installations": installations}
 
 
 def main(wanted: Sequence[str]) -> int:

@@ -44,7 +44,7 @@ async def test_a_vendor_with_many_customers(
             print(
                 f"\n{INSTALLATIONS} installations: started in {started_s:.0f} s; provisioned in {provisioned_s:.0f} s"
                 f" ({provisioned_s / INSTALLATIONS * 1000:.0f} ms each); `broker reconcile` took {reconciled_s:.1f} s and"
-                f" {reconciled.peak_mib:.0f} MiB; one signed on in {signed_on_s * 1000:.0f} ms, and out in {signed_out_s * 1000:.0f} ms;"
+                f" {reconciled.peak_bytes / MIB:.0f} MiB; one signed on in {signed_on_s * 1000:.0f} ms, and out in {signed_out_s * 1000:.0f} ms;"
                 f" memory of the broker {idle_mib:.0f} MiB idle, {provisioned_mib:.0f} MiB when all were made, {used_mib:.0f} MiB at the end"
             )
 
