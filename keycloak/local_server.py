@@ -30,7 +30,7 @@ from typing import Literal, Self
 import docker_engine
 from child_process import ChildProcess, ServerFailed
 from distribution import Missing
-from postgresql import Postgresql, command_of
+from postgresql import BUILD, Postgresql, command_of
 from prepared_server import ADMIN_USERNAME, BUILT_FOR, free_port, prepared_server, server_environment
 
 __all__ = ["REALM", "LocalServer", "Missing", "Postgresql", "ServerFailed"]
@@ -71,7 +71,7 @@ class LocalServer:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further variables."""
     postgresql: Postgresql | None = None
-    """Its database, in place of one that goes with it: empty at the first start, when Keycloak builds itself for it (half a minute more)."""
+    """Its database, in place of one that goes with it: an empty one, in which Keycloak makes its schema (half a minute)."""
     data_dir: Path | None = None
     """Where this run's log stays; default: in a folder that goes with it."""
     engine: Engine = "auto"
@@ -115,6 +115,8 @@ class LocalServer:
             self._child.wait_until_answers(
                 f"{self.url}/realms/{REALM}/.well-known/openid-configuration", seconds=seconds
             )
+            if self.postgresql and not self._is_in_docker:
+                prepared_server(self.progress).keep_build(self._run_folder() / "home", BUILD)
         except BaseException:
             self.stop()
             raise
@@ -162,8 +164,10 @@ class LocalServer:
         home = self._run_folder() / "home"
         if not self._is_paused:
             shutil.rmtree(home, ignore_errors=True)
-            lay_out = prepared.new_home_to_build if self.postgresql else prepared.new_home
-            lay_out(home)
+            if self.postgresql:
+                prepared.new_home_to_build(home, BUILD)
+            else:
+                prepared.new_home(home)
             shutil.copy(_REALM_FILE, home / "data" / "import")
             (home / "themes" / "talkdesk").symlink_to(_THEME)
         self._is_paused = False

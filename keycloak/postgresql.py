@@ -5,6 +5,9 @@ from pathlib import Path
 
 from prepared_server import ADMIN_USERNAME, BUILT_FOR
 
+BUILD = "built-for-postgresql"
+"""Name of what Keycloak builds itself for, in the cache."""
+
 # For hours under load, and for as many cached identity providers as `docker-compose.yml` allows: the prepared server's options are for a
 # short start. Class data of the prepared server would not fit.
 _JVM_OPTIONS = (
