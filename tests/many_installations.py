@@ -6,6 +6,7 @@ Leaves to others: what has to come of it. Also measured by `benchmarks/installat
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,8 +30,6 @@ AT_ONCE = 8
 PATIENCE_S = 120
 """How long nothing may get on."""
 _LOOK_EVERY_S = 0.02
-_CACHES = {"KC_CACHE_EMBEDDED_REALMS_MAX_COUNT": "60000", "KC_CACHE_EMBEDDED_KEYS_MAX_COUNT": "20000"}
-"""As in `docker-compose.yml`."""
 
 
 @dataclass
@@ -117,7 +116,7 @@ class Ended:
 @asynccontextmanager
 async def vendor(folder: Path, postgresql: PostgresqlServer) -> AsyncIterator[Vendor]:
     """All of it started, without customers, and ended."""
-    server = local_server(postgresql.make_database(), environment=_CACHES)
+    server = local_server(postgresql.make_database(), environment=_cache_settings())
     try:
         await asyncio.to_thread(server.start)
         url = postgresql.make_database().render_as_string(hide_password=False)
@@ -148,6 +147,15 @@ async def _around(folder: Path, keycloak: RunningKeycloak, data: KeptData) -> As
         broker.kill()
         await talkdesk.stop()
         await app.stop()
+
+
+def _cache_settings() -> dict[str, str]:
+    """Keycloak's, as `docker-compose.yml` has them."""
+    found = dict(
+        re.findall(r'^      (KC_CACHE_\w+): "(\d+)"', (ROOT / "docker-compose.yml").read_text("utf-8"), re.MULTILINE)
+    )
+    assert found
+    return found
 
 
 def _settings(folder: Path, keycloak: RunningKeycloak, data: KeptData, app: DownstreamApp) -> dict[str, str]:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,13 @@ class RealmCommands:
 
     def acts(self) -> list[dict[str, Any]]:
         """What `broker audit list` has, newest first; the administrator's account is nothing that it takes."""
-        ended = self._broker("audit", "list", "--json", without=("BROKER_ADMIN_USERNAME", "BROKER_ADMIN_PASSWORD"))
+        ended = self._broker("audit", "list", "--json", without="BROKER_ADMIN_")
         assert ended.returncode == 0, ended.stderr
         acts: list[dict[str, Any]] = json.loads(ended.stdout)
         return acts
 
     def _broker(
-        self, *arguments: str, answer: str = "", without: Sequence[str] = ()
+        self, *arguments: str, answer: str = "", without: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         with tempfile.TemporaryDirectory(prefix="realm-commands-") as folder:
             file = Path(folder) / "broker.toml"
@@ -57,7 +56,7 @@ class RealmCommands:
             given = self._settings() | {"BROKER_CONFIG_FILE": str(file), "BROKER_DATA_DIR": folder} | self.environment
             return subprocess.run(
                 [sys.executable, "-m", "broker", *arguments],
-                env={name: value for name, value in given.items() if name not in without},
+                env={name: value for name, value in given.items() if without is None or not name.startswith(without)},
                 cwd=REPOSITORY,
                 input=answer,
                 capture_output=True,
