@@ -133,8 +133,8 @@ async def _sign_outs(made: Vendor, installation: Installation) -> tuple[list[flo
 
 
 async def _at_rest(made: Vendor, stores: Stores) -> None:
-    """Until the next launch is nothing to a sign-out: none is at work, and it is another second, since at equal times the sign-on ends."""
-    over = made.talkdesk.state.clock().replace(microsecond=0) + timedelta(seconds=1)
+    """Until the next launch is nothing to a sign-out: none is at work, and a second has passed, by which a sign-on may count as earlier."""
+    over = made.talkdesk.state.clock() + timedelta(seconds=1)
     await eventually(lambda: made.talkdesk.state.clock() >= over, what="another second")
     await eventually(lambda: nothing_is_due(stores), what="nothing is at work")
 
