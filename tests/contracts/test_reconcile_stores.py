@@ -98,9 +98,10 @@ async def test_installations_are_known_with_their_newest_alias(stores: Stores) -
     assert await stores.known_providers.count() == 3
     page = await stores.known_providers.page(2)
     rest = await stores.known_providers.page(2, page[-1][0])
-    known = dict([*page, *rest])
-    assert list(known) == ["gone", INSTALLATION, "new"]
+    assert [*page, *rest] == [(gone, None), (INSTALLATION, None), (new, second.alias)]
     assert await stores.known_providers.page(2, rest[-1][0]) == []
+    known = await stores.known_providers.newest([gone, INSTALLATION, new])
+    assert list(known) == [gone, INSTALLATION, new]
     ended, unknown, active = (known[each].installation for each in (gone, INSTALLATION, new))
     assert ended is not None
     assert not ended.is_installed
