@@ -33,11 +33,11 @@ from tests.waiting import eventually
 
 INSTALLATIONS = int(os.environ.get("BENCH_INSTALLATIONS", "500"))
 FEW = 10
-ROUNDS = 8
+ROUNDS = 5
 """Launches of each of ten people."""
-MOST_WARMING = 40
+MOST_WARMING = 20
 """Rounds, at most, until launches get no faster."""
-SIGN_OUTS = 15
+SIGN_OUTS = 9
 """Of each way."""
 RECONCILES = 5
 MOST_LAUNCH_RATIO = 1.15
