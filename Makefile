@@ -42,10 +42,11 @@ test-docker: setup
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
-# The proofs again, for as long as it takes (about an hour on two cores): ten times as many kills, twenty times as many mutations, five times as many people.
+# The proofs again, for as long as it takes (about an hour and a half on two cores): ten times as many kills, twenty times as many mutations,
+# five times as many people, twenty times as many installations.
 soak: setup
-	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 TEST_PEOPLE=500 \
-		$(BIN)/python -m pytest tests/crashes tests/fuzz tests/acceptance/test_many_people.py $(ARGS)
+	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 TEST_PEOPLE=500 TEST_INSTALLATIONS=10000 \
+		$(BIN)/python -m pytest tests/crashes tests/fuzz tests/acceptance/test_many_people.py tests/acceptance/test_many_installations.py $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

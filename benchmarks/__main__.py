@@ -8,7 +8,7 @@ Named databases and parts are measured alone.
 import sys
 from collections.abc import Sequence
 
-from benchmarks import draining, intake, launch, provisioning, relay, sign_out, start, sustained
+from benchmarks import draining, installations, intake, launch, provisioning, relay, sign_out, start, sustained
 from benchmarks.databases import backends
 from benchmarks.result import Result, show
 
@@ -21,6 +21,7 @@ PARTS = {
     "provisioning": provisioning,
     "sustained": sustained,
     "start": start,
+    "installations": installations,
 }
 
 

@@ -30,9 +30,10 @@ from typing import Literal, Self
 import docker_engine
 from child_process import ChildProcess, ServerFailed
 from distribution import Missing
+from postgresql import BUILD, Postgresql, command_of
 from prepared_server import ADMIN_USERNAME, BUILT_FOR, free_port, prepared_server, server_environment
 
-__all__ = ["REALM", "LocalServer", "Missing", "ServerFailed"]
+__all__ = ["REALM", "LocalServer", "Missing", "Postgresql", "ServerFailed"]
 
 REALM = "talkdesk"
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -69,6 +70,8 @@ class LocalServer:
     """Further options of Keycloak for this run; none that it has to be built for."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further variables."""
+    postgresql: Postgresql | None = None
+    """Its database, in place of one that goes with it: an empty one, in which Keycloak makes its schema (half a minute)."""
     data_dir: Path | None = None
     """Where this run's log stays; default: in a folder that goes with it."""
     engine: Engine = "auto"
@@ -108,7 +111,12 @@ class LocalServer:
             self._is_in_docker = self._by_docker()
             self._child = self._start_docker() if self._is_in_docker else self._start_prepared()
             self.progress("starting Keycloak")
-            self._child.wait_until_answers(f"{self.url}/realms/{REALM}/.well-known/openid-configuration", seconds=180)
+            seconds = 600 if self.postgresql else 180
+            self._child.wait_until_answers(
+                f"{self.url}/realms/{REALM}/.well-known/openid-configuration", seconds=seconds
+            )
+            if self.postgresql and not self._is_in_docker:
+                prepared_server(self.progress).keep_build(self._run_folder() / "home", BUILD)
         except BaseException:
             self.stop()
             raise
@@ -156,13 +164,17 @@ class LocalServer:
         home = self._run_folder() / "home"
         if not self._is_paused:
             shutil.rmtree(home, ignore_errors=True)
-            prepared.new_home(home)
+            if self.postgresql:
+                prepared.new_home_to_build(home, BUILD)
+            else:
+                prepared.new_home(home)
             shutil.copy(_REALM_FILE, home / "data" / "import")
             (home / "themes" / "talkdesk").symlink_to(_THEME)
         self._is_paused = False
+        command = command_of(home) if self.postgresql else prepared.command(home)
         return ChildProcess(
-            [*prepared.command(home), "--http-host=127.0.0.1", f"--http-port={self.port}", *self._options()],
-            environment=prepared.environment() | self._realm_values() | dict(self.environment),
+            [*command, "--http-host=127.0.0.1", f"--http-port={self.port}", *self._options()],
+            environment=prepared.environment() | self._values(),
             log=self.log,
             last=["rm", "-rf", str(self._run_folder() if self.data_dir is None else home)],
         )
@@ -171,11 +183,10 @@ class LocalServer:
         # On the host's network, since Keycloak has to reach broker and apps on this machine's loopback interface.
         self.admin_password = secrets.token_urlsafe(24)
         name = f"talkdesk-keycloak-{os.getpid()}-{self.port}"
-        values = self._realm_values() | dict(self.environment)
-        values |= {
+        values = {
             "KC_BOOTSTRAP_ADMIN_USERNAME": self.admin_username,
             "KC_BOOTSTRAP_ADMIN_PASSWORD": self.admin_password,
-        }
+        } | self._values()
         mounts = {_REALM_FILE: f"/opt/keycloak/data/import/{_REALM_FILE.name}", _THEME: "/opt/keycloak/themes/talkdesk"}
         if self.truststore:
             mounts[self.truststore.resolve()] = str(self.truststore.resolve())
@@ -203,6 +214,10 @@ class LocalServer:
         if self.truststore:
             options.append(f"--truststore-paths={self.truststore.resolve()}")
         return [*options, *self.options]
+
+    def _values(self) -> dict[str, str]:
+        database = self.postgresql.environment(self.admin_password) if self.postgresql else {}
+        return database | self._realm_values() | dict(self.environment)
 
     def _realm_values(self) -> dict[str, str]:
         return {

@@ -7,12 +7,14 @@ realm or theme needs no new preparation.
 Leaves to others: where its parts come from (`distribution`), and starting it for use (`local_server`).
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import socket
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +87,27 @@ class PreparedServer:
         (home / "lib").symlink_to(self._home / "lib")
         shutil.copytree(self._home / "conf", home / "conf")
         shutil.copytree(self._home / "data" / "h2", home / "data" / "h2")
+
+    def new_home_to_build(self, home: Path, kept_as: str) -> None:
+        """Lay out a home whose server Keycloak may build anew: what a build writes is its own, and there is no database.
+
+        It begins with the build that was kept under this name, where one was.
+        """
+        for each in ("data/import", "providers", "themes", "lib"):
+            (home / each).mkdir(parents=True)
+        for each in ("bin", "conf", "lib/app"):
+            shutil.copytree(self._home / each, home / each)
+        kept = self.folder / kept_as
+        shutil.copytree(kept if kept.exists() else self._home / "lib" / "quarkus", home / "lib" / "quarkus")
+        shutil.copy(self._home / "lib" / "quarkus-run.jar", home / "lib")
+        (home / "lib" / "lib").symlink_to(self._home / "lib" / "lib")
+
+    def keep_build(self, home: Path, kept_as: str) -> None:
+        """Keep what Keycloak built in this home, for the next one."""
+        if not (self.folder / kept_as).exists():
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder, contextlib.suppress(OSError):
+                shutil.copytree(home / "lib" / "quarkus", Path(folder) / "build")
+                (Path(folder) / "build").rename(self.folder / kept_as)  # another process may have been quicker
 
     def command(self, home: Path) -> list[str]:
         """What starts the server in `home`, without further options."""

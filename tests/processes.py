@@ -50,9 +50,7 @@ class BrokerProcess:
     @property
     def resident_bytes(self) -> int:
         """Memory of the running process that lies in RAM."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) * 1024
+        return memory_of(self.pid, "VmRSS") or 0
 
     @property
     def processor_s(self) -> float:
@@ -164,6 +162,18 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no port is free")
+
+
+def memory_of(process: int | str, what: str) -> int | None:
+    """Bytes of a process, `self` or by its id: `VmRSS` in RAM now, `VmHWM` at most so far. None where it has ended.
+
+    Not by `getrusage`: a child's peak there begins with its parent's memory.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{what}:")), None)
 
 
 def _parsed(line: str) -> dict[str, Any]:

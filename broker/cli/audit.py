@@ -14,7 +14,7 @@ import typer
 from broker.cli import options, output
 from broker.cli.opening import run, settings_or_exit, utc_now
 from broker.model.audit import Outcome
-from broker.settings import load_database_settings
+from broker.settings import DatabaseSettings, load_database_settings
 from broker.storage.database import Database
 from broker.storage.sql_audit import SqlAudit
 
@@ -42,12 +42,16 @@ def list_acts(since: options.Since = None, limit: options.Limit = 50, as_json: o
     run(work)
 
 
-def run_audited(work: Callable[[Database], Awaitable[T]], command: str, about: str) -> T:
+def run_audited(
+    work: Callable[[Database], Awaitable[T]], command: str, about: str, settings: DatabaseSettings | None = None
+) -> T:
     """As `run`, on record."""
+    settings = settings or settings_or_exit(load_database_settings)
+    who = operator(settings)
 
     async def audited(database: Database) -> T:
         audit = SqlAudit(database)
-        number = await audit.begin(utc_now(), operator(), command, about)
+        number = await audit.begin(utc_now(), who, command, about)
         outcome = Outcome.FAILED
         try:
             made = await work(database)
@@ -56,14 +60,13 @@ def run_audited(work: Callable[[Database], Awaitable[T]], command: str, about: s
             await audit.end(number, outcome)
         return made
 
-    return run(audited)
+    return run(audited, settings=settings)
 
 
-def operator() -> str:
+def operator(settings: DatabaseSettings) -> str:
     """Who this is: what `OPERATOR` says, else the user of the operating system, as whom nobody but `sudo` may have come."""
-    said = settings_or_exit(load_database_settings).operator
-    if said:
-        return said
+    if settings.operator:
+        return settings.operator
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

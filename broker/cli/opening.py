@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 import typer
 
 from broker.errors import SchemaError, SealError, StorageError
-from broker.settings import SettingsError, load_database_settings
+from broker.settings import DatabaseSettings, SettingsError, load_database_settings
 from broker.storage.database import Database, open_database, require_current
 from broker.storage.sealed_values import SealedValues
 from broker.storage.sealing import Sealer
@@ -24,19 +24,28 @@ T = TypeVar("T")
 _SQLITE = "sqlite:///"
 
 
-def run(work: Callable[[Database], Awaitable[T]], *, needs_current: bool = True) -> T:
+def run(
+    work: Callable[[Database], Awaitable[T]], *, needs_current: bool = True, settings: DatabaseSettings | None = None
+) -> T:
     """What the work makes of the database; ends the command where the settings are wrong or the database can't be used.
 
-    `needs_current`: the schema must be this version's.
+    `needs_current`: the schema must be this version's. `settings`: where they were read already.
     """
-    url = settings_or_exit(load_database_settings).database.get_secret_value()
-    # Opened, it would be made: a command with the wrong folder would leave an empty database there.
-    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
-        fail(f"There is no database at {url.removeprefix(_SQLITE)}: the first start of `broker serve` makes it.")
+    settings = settings or settings_or_exit(load_database_settings)
+    if missing := missing_database(settings):
+        fail(f"There is no database at {missing}: the first start of `broker serve` makes it.")
+    url = settings.database.get_secret_value()
     try:
         return asyncio.run(_run(url, work, needs_current))
     except StorageError as error:
         end(f"The database can't be used: {error}", exit_code=exit_code_of(error))
+
+
+def missing_database(settings: DatabaseSettings) -> Path | None:
+    """Where a first start would make it. Opened, it would be made by a command: one with the wrong folder would leave an empty one there."""
+    url = settings.database.get_secret_value()
+    file = Path(url.removeprefix(_SQLITE))
+    return file if url.startswith(_SQLITE) and not file.exists() else None
 
 
 def settings_or_exit(load: Callable[[], T]) -> T:

@@ -1,7 +1,8 @@
 """`broker realm`: brings the realm to what the broker needs of it, and nothing more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from json import dumps
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ from broker.cli.administrator import (
     administration,
     administrator,
 )
-from broker.cli.opening import end, fail, settings_or_exit
+from broker.cli.audit import run_audited
+from broker.cli.opening import end, fail, missing_database, settings_or_exit
 from broker.converge.realm.plan import carry_out, make_plan
 from broker.converge.realm.wanted import RealmNeeds
 from broker.errors import KeycloakError
@@ -61,7 +63,8 @@ def apply(
 ) -> None:
     """Show the plan, ask, and carry it out. A second time there is nothing to do.
 
-    The administrator's account is used for this command only, and kept nowhere.
+    The administrator's account is used for this command only, and kept nowhere. What was done is on record (`broker audit list`) where
+    there is a database: a realm may well be made before it.
     """
     settings, config = settings_or_exit(load_for_administrator)
     who = administrator(admin_username, admin_realm, admin_password_file)
@@ -74,7 +77,7 @@ def apply(
         return
     if not yes:
         typer.confirm(f"Make these {len(found.changes)} changes?", abort=True)
-    _as_administrator(settings, who, lambda realm: carry_out(realm, found, _say_done))
+    _carry_out_on_record(settings, who, found)
     left = _as_administrator(settings, who, lambda realm: make_plan(realm, needs))
     if left.changes:
         _print_plan(settings, left)
@@ -116,15 +119,34 @@ def as_objects(plan: Plan) -> list[output.Shown]:
     return [*changes, *warnings, *unseen]
 
 
+def _carry_out_on_record(settings: Settings, who: Administrator, plan: Plan) -> None:
+    def work(realm: RealmAdministration) -> Awaitable[None]:
+        return carry_out(realm, plan, _say_done)
+
+    if missing := missing_database(settings):
+        typer.echo(f"There is no database at {missing} yet: this is not put on record.", err=True)
+        _as_administrator(settings, who, work)
+        return
+    about = f"{len(plan.changes)} changes of the realm {settings.keycloak_realm}"
+    with _explaining(settings, who):
+        run_audited(lambda _: _connected(settings, who, work), "realm apply", about, settings)
+
+
 def _as_administrator(settings: Settings, who: Administrator, work: Callable[[RealmAdministration], Awaitable[T]]) -> T:
     """What the work makes of the realm; ends the command where Keycloak does not do as it is told."""
+    with _explaining(settings, who):
+        return asyncio.run(_connected(settings, who, work))
 
-    async def connected() -> T:
-        async with administration(settings, who) as realm:
-            return await work(realm)
 
+async def _connected(settings: Settings, who: Administrator, work: Callable[[RealmAdministration], Awaitable[T]]) -> T:
+    async with administration(settings, who) as realm:
+        return await work(realm)
+
+
+@contextmanager
+def _explaining(settings: Settings, who: Administrator) -> Iterator[None]:
     try:
-        return asyncio.run(connected())
+        yield
     except KeycloakError as error:
         end(_explained(error, settings, who), exit_code=1)
 

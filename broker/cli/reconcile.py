@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -13,19 +12,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from broker.app import Broker, open_broker
 from broker.cli import options, output
+from broker.cli.audit import run_audited
 from broker.cli.opening import end, exit_code_of, fail, sealer_or_exit, settings_or_exit
-from broker.converge.findings import WILL, Finding, FindingKind
+from broker.cli.reconciled import Reconciled, print_plan
 from broker.converge.reconcile import Plan
 from broker.converge.turn import TurnLost, turn
 from broker.errors import KeycloakError, StorageError
 from broker.model.names import Alias, InstallationId
-from broker.model.task import TaskKind
+from broker.model.task import LastTry, TaskKind
 from broker.settings import ConfigFile, Settings, load
+from broker.storage.database import Database
 from broker.worker import Worker
 
 AT_ONCE = 8
 """Converges side by side."""
-_COLUMNS = ("finding", "alias", "installation", "detail", "what")
 _LOOK_EVERY_S = 0.1
 _KEYS = 200
 _LEASES = 5
@@ -43,13 +43,12 @@ MostOrphans = Annotated[
 ]
 
 
-@dataclass
-class _Outcome:
-    """What became of a plan."""
+class _NotAll(Exception):
+    """Some of it failed: so it is on record."""
 
-    failed: dict[InstallationId, str] = field(default_factory=dict)
-    """Why, by installation."""
-    deleted: set[Alias] = field(default_factory=set)
+    def __init__(self, outcome: Reconciled) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 def reconcile(
@@ -71,16 +70,16 @@ def reconcile(
     try:
         plan = asyncio.run(_plan(settings, config, is_full=full))
         if dry_run:
-            _print(plan, None, as_json=as_json)
+            print_plan(plan, None, as_json=as_json)
             return
         orphans = _orphans_to_delete(plan, at_most, yes=yes) if delete_orphans else ()
-        outcome = asyncio.run(_carry_out(settings, config, plan, orphans))
+        outcome = _on_record(settings, config, plan, orphans)
     except (KeycloakError, TurnLost) as error:
         fail(f"The realm could not be reconciled: {error}. What was asked for so far goes on.")
     except StorageError as error:
         end(f"The database can't be used: {error}", exit_code=exit_code_of(error))
-    _print(plan, outcome, as_json=as_json)
-    if outcome.failed:
+    print_plan(plan, outcome, as_json=as_json)
+    if outcome.has_failed:
         raise typer.Exit(1)
 
 
@@ -97,12 +96,36 @@ async def _plan(settings: Settings, config: ConfigFile, *, is_full: bool) -> Pla
         return await broker.reconcile.plan(is_full=is_full, step=step)
 
 
-async def _carry_out(settings: Settings, config: ConfigFile, plan: Plan, orphans: Sequence[Alias]) -> _Outcome:
+def _on_record(settings: Settings, config: ConfigFile, plan: Plan, orphans: Sequence[Alias]) -> Reconciled:
+    """Carry the plan out, on record where it changes anything."""
+    if not plan.to_converge and not orphans:
+        return asyncio.run(_carry_out(settings, config, plan, orphans))
+
+    async def work(_database: Database) -> Reconciled:
+        outcome = await _carry_out(settings, config, plan, orphans)
+        if outcome.has_failed:
+            raise _NotAll(outcome)
+        return outcome
+
+    try:
+        return run_audited(work, "reconcile", _about(plan, orphans))
+    except _NotAll as some:
+        return some.outcome
+
+
+def _about(plan: Plan, orphans: Sequence[Alias]) -> str:
+    """How many installations are put right, and which identity providers are deleted."""
+    number = len(plan.to_converge)
+    parts = [f"{number} installation{'' if number == 1 else 's'}"] if number else []
+    return ", ".join([*parts, *(f"orphan {alias}" for alias in orphans)])
+
+
+async def _carry_out(settings: Settings, config: ConfigFile, plan: Plan, orphans: Sequence[Alias]) -> Reconciled:
     """What the plan says, no more. Killed in between, the service or the next reconcile does the rest."""
-    outcome = _Outcome()
+    outcome = Reconciled()
     async with open_broker(settings, config) as broker, _our_turn(broker, is_all=True), _progress() as progress:
         await broker.reconcile.ask_for_repairs(plan)
-        outcome.failed = await _converged(broker, plan.to_converge, progress)
+        outcome.tried = await _converged(broker, plan.to_converge, progress)
         if orphans:
             deleting = progress.add_task("orphans deleted", total=len(orphans))
             for alias in orphans:
@@ -114,8 +137,8 @@ async def _carry_out(settings: Settings, config: ConfigFile, plan: Plan, orphans
 
 async def _converged(
     broker: Broker, installations: Sequence[InstallationId], progress: Progress
-) -> dict[InstallationId, str]:
-    """Wait until each was tried, by us or by the service; why those failed that did."""
+) -> dict[InstallationId, LastTry]:
+    """Wait until each was tried, by us or by the service; what became of those that come again."""
     # Converges only: what is owed to Talkdesk is the service's.
     worker = Worker(
         broker.stores.tasks,
@@ -125,13 +148,13 @@ async def _converged(
         places={TaskKind.CONVERGE: AT_ONCE},
     )
     doing = progress.add_task("put right", total=len(installations))
-    left, failed = list(installations), dict[InstallationId, str]()
+    left, tried = list(installations), dict[InstallationId, LastTry]()
     working = asyncio.create_task(worker.run())
     try:
         while left:
             some = left[:_KEYS]
             open_ones = await broker.stores.tasks.unfinished(TaskKind.CONVERGE, some)
-            failed |= {each: error for each in some if (error := open_ones.get(each)) is not None}
+            tried |= {each: last for each in some if (last := open_ones.get(each)) is not None}
             untried = [each for each in some if each in open_ones and open_ones[each] is None]
             progress.advance(doing, len(some) - len(untried))
             left = untried + left[_KEYS:]
@@ -140,7 +163,7 @@ async def _converged(
     finally:
         worker.stop()
         await working
-    return failed
+    return tried
 
 
 @asynccontextmanager
@@ -187,32 +210,3 @@ def _orphans_to_delete(plan: Plan, at_most: int, *, yes: bool) -> Sequence[Alias
             err=True,
         )
     return orphans
-
-
-def _print(plan: Plan, outcome: _Outcome | None, *, as_json: bool) -> None:
-    rows = [_row(each, outcome) for each in plan.findings]
-    if as_json:
-        output.print_objects(rows)
-        return
-    if rows:
-        output.print_table(rows, _COLUMNS)
-    looked_at = f"{plan.providers} identity providers and {plan.installations} installations were looked at"
-    typer.echo(f"{looked_at}{'.' if rows else ': everything is as it should be.'}")
-
-
-def _row(finding: Finding, outcome: _Outcome | None) -> Mapping[str, object]:
-    row = {
-        "finding": finding.kind.value,
-        "alias": finding.alias,
-        "installation": finding.installation,
-        "detail": finding.detail,
-    }
-    will = WILL.get(finding.kind)
-    if outcome is None:
-        return row | {"what": f"to be {will}" if will else "reported only"}
-    if finding.kind is FindingKind.ORPHAN and finding.alias in outcome.deleted:
-        return row | {"what": "deleted"}
-    if will is None:
-        return row | {"what": "reported only"}
-    error = outcome.failed.get(finding.installation) if finding.installation else None
-    return row | {"what": f"failed, comes again: {error}" if error else will}

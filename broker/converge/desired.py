@@ -108,13 +108,19 @@ class Deployment:
 
 def desired_provider(installation: Installation, app_name: str, alias: Alias, deployment: Deployment) -> Json:
     """The identity provider as it is when it is complete."""
+    return fields_of_ours(installation, alias, deployment) | {
+        "displayName": display_name(installation.account_name, app_name),
+        "enabled": True,
+        "hideOnLogin": True,
+    }
+
+
+def fields_of_ours(installation: Installation, alias: Alias, deployment: Deployment) -> Json:
+    """Of that what is compared and repaired; a reconcile asks for it once for each installation."""
     issuer_path = f"oidc/{installation.slug}"
     return {
         "alias": alias,
         "providerId": "oidc",
-        "displayName": display_name(installation.account_name, app_name),
-        "enabled": True,
-        "hideOnLogin": True,
         "linkOnly": False,
         "storeToken": False,
         "trustEmail": deployment.makes_users,

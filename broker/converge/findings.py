@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broker.converge import merge
-from broker.converge.desired import MAPPER, Deployment, desired_provider
+from broker.converge.desired import MAPPER, Deployment, desired_provider, fields_of_ours
 from broker.model.identity_provider import KnownProvider, ProviderState
 from broker.model.installation import Installation
 from broker.model.names import AccountId, Alias, AppId, InstallationId
@@ -91,7 +91,7 @@ class Judge:
         """Our fields that somebody changed, where the identity provider is one that is to be complete. Cheap: called for each."""
         if known.installation is None or known.record is None or not self.is_live(current, known):
             return frozenset()
-        return merge.drift(current, self.desired(known.installation, known.record.alias))
+        return merge.drift(current, fields_of_ours(known.installation, known.record.alias, self.deployment))
 
     def is_live(self, current: Json, known: KnownProvider) -> bool:
         """Whether this is the complete identity provider of an installation that is to have one."""

@@ -167,17 +167,18 @@ class Reconcile:
         last: InstallationId | None = None
         while page := await self.known.page(PAGE, last):
             last = page[-1][0]
-            unseen = [
-                (installation, about)
-                for installation, about in page
-                if self.judge.should_be(about) and (about.record is None or about.record.alias not in seen)
-            ]
+            unseen = await self._unseen([installation for installation, alias in page if alias not in seen])
             for start in range(0, len(unseen), AT_ONCE):
                 found = await asyncio.gather(*(self._find(*each) for each in unseen[start : start + AT_ONCE]))
                 plan.findings += [each for each in found if isinstance(each, Finding)]
                 plan.findings += await self._judged([each for each in found if not isinstance(each, Finding)], is_full)
             plan.installations += len(page)
             await step(0, len(page))
+
+    async def _unseen(self, installations: Sequence[InstallationId]) -> Sequence[tuple[InstallationId, KnownProvider]]:
+        """Those that are to have an identity provider."""
+        known = await self.known.newest(installations) if installations else {}
+        return [(installation, about) for installation, about in known.items() if self.judge.should_be(about)]
 
     async def _find(self, installation: InstallationId, about: KnownProvider) -> Json | Finding:
         """The identity provider that slipped through between two pages; a finding, where it is missing."""

@@ -49,3 +49,12 @@ class Claim:
     """Counts the leases of this task: a former one changes nothing, also in the hands of the same worker."""
     request_id: str | None = None
     """Of the request that asked for it last, such as the delivery of an event; None where it was a command, or we ourselves."""
+
+
+@dataclass(frozen=True)
+class LastTry:
+    """What the last try of a task ended with that comes again."""
+
+    detail: str
+    is_failure: bool
+    """Otherwise it only waits for something."""

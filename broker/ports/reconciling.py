@@ -21,8 +21,12 @@ class KnownProviders(Protocol):
 
     async def page(
         self, size: int, after: InstallationId | None = None
-    ) -> Sequence[tuple[InstallationId, KnownProvider]]:
-        """Installations in the order of their ids, at most so many of those that follow the given one; each with its newest generation."""
+    ) -> Sequence[tuple[InstallationId, Alias | None]]:
+        """Installations in the order of their ids, at most so many of those that follow the given one; each with its newest alias."""
+        ...
+
+    async def newest(self, installations: Collection[InstallationId]) -> Mapping[InstallationId, KnownProvider]:
+        """These, each with its newest generation."""
         ...
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from broker.model.task import Claim, Task, TaskKind
+from broker.model.task import Claim, LastTry, Task, TaskKind
 
 
 class Tasks(Protocol):
@@ -36,7 +36,7 @@ class Tasks(Protocol):
         """As `enqueue`, each of them, due now."""
         ...
 
-    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, str | None]:
+    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, LastTry | None]:
         """Of these the keys that are not done, each with what its last try ended with; None where it was not tried since it was asked for."""
         ...
 

@@ -47,19 +47,28 @@ class SqlKnownProviders:
 
     async def page(
         self, size: int, after: InstallationId | None = None
-    ) -> Sequence[tuple[InstallationId, KnownProvider]]:
+    ) -> Sequence[tuple[InstallationId, Alias | None]]:
         """As the port says."""
         query = select(_installation.id).order_by(_installation.id).limit(size)
         if after is not None:
             query = query.where(_installation.id > after)
 
-        def work(connection: Connection) -> Sequence[tuple[InstallationId, KnownProvider]]:
+        def work(connection: Connection) -> Sequence[tuple[InstallationId, Alias | None]]:
             ids = connection.scalars(query).all()
-            folded, _ = folded_many(connection, _fact.installation_id.in_(ids))
-            newest = newest_providers(connection, ids)
-            return [
-                (InstallationId(each), KnownProvider(_record(newest.get(each)), True, folded.get(each))) for each in ids
-            ]
+            providers = select(_provider.installation_id, _provider.alias).where(_provider.installation_id.in_(ids))
+            rows = connection.execute(providers.order_by(_provider.generation))
+            newest = {row.installation_id: Alias(row.alias) for row in rows}  # the last one of each stays
+            return [(InstallationId(each), newest.get(each)) for each in ids]
+
+        return await self._database.read(work)
+
+    async def newest(self, installations: Collection[InstallationId]) -> Mapping[InstallationId, KnownProvider]:
+        """As the port says."""
+
+        def work(connection: Connection) -> Mapping[InstallationId, KnownProvider]:
+            folded, _ = folded_many(connection, _fact.installation_id.in_(installations))
+            newest = newest_providers(connection, sorted(installations))
+            return {each: KnownProvider(_record(newest.get(each)), True, folded.get(each)) for each in installations}
 
         return await self._database.read(work)
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from broker.model.task import Claim, Task, TaskKind
+from broker.model.task import Claim, LastTry, Task, TaskKind
 from broker.storage.database import Database
 from broker.storage.dialects import db_now_ms, insert_on
 from broker.storage.schema import task as table
@@ -96,12 +96,12 @@ class SqlTasks:
         for start in range(0, len(keys), _AT_ONCE):
             await self._database.write(partial(_enqueue_some, kind, keys[start : start + _AT_ONCE]))
 
-    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, str | None]:
+    async def unfinished(self, kind: TaskKind, keys: Collection[str]) -> Mapping[str, LastTry | None]:
         """As the port says."""
         is_open = (table.c.kind == kind.value, table.c.key.in_(keys), table.c.state != DONE)
-        query = select(table.c.key, table.c.error).where(*is_open)
+        query = select(table.c.key, table.c.error, table.c.attempts, table.c.state).where(*is_open)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return {row.key: row.error for row in rows}
+        return {row.key: _last_try(row.error, row.attempts, row.state) for row in rows}
 
     async def _end_lease(self, claim: Claim, outcome: Mapping[str, Any] | None = None) -> bool:
         """Without an outcome it is done."""
@@ -220,6 +220,14 @@ _NEXT_TIMES = select(
 def _claim_of(row: Row[Any], owner: str) -> Claim:
     """Of a row as it is after the claim."""
     return Claim(Task(TaskKind(row.kind), row.key), owner, row.generation, row.attempts - 1, row.lease, row.request_id)
+
+
+def _last_try(error: str | None, attempts: int, state: str) -> LastTry | None:
+    if error is None:
+        return None
+    # Whoever waits counts from 0 again; a lease that runs is a try that has no outcome yet.
+    failures = attempts - 1 if state == _LEASED else attempts
+    return LastTry(error, is_failure=failures > 0)
 
 
 def enqueue_in_time(connection: Connection, task: Task, after: timedelta) -> None:

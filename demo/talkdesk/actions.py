@@ -48,7 +48,7 @@ class Actions:
             credential_sets=[CredentialSet(keys.new_credentials(self.state.variants.key_algorithm))],
             users=list(account.users if users is None else users),
         )
-        self.state.installations[installation.id] = installation
+        self.state.add_installation(installation)
         await self._send(installation, events.installed(self.state, installation), deliver)
         return installation
 

@@ -79,6 +79,7 @@ class State:
         self.clock = clock
         self.cookie_domain = cookie_domain
         self.installations: dict[str, Installation] = {}
+        self._of_account: dict[str, list[Installation]] = {}
         self.sessions: dict[str, Session] = {}
         self.grants: dict[str, Grant] = {}
         self.access_tokens: dict[str, AccessToken] = {}
@@ -98,12 +99,15 @@ class State:
         self.event_keys[self.event_key.id] = self.event_key
         return self.event_key
 
+    def add_installation(self, installation: Installation) -> None:
+        """A new one."""
+        self.installations[installation.id] = installation
+        self._of_account.setdefault(installation.account.id, []).append(installation)
+
     def find_client(self, account: Account, client_id: str) -> tuple[Installation, list[CredentialSet]] | None:
         """The installation in that account which has living credentials of that client id."""
         now = self.clock()
-        for installation in self.installations.values():
-            if installation.account != account:
-                continue
+        for installation in self._of_account.get(account.id, ()):
             sets = [
                 each
                 for each in installation.credential_sets

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from sqlalchemy import URL
 
 from broker.converge.merge import writable
 from demo.app import DownstreamApp
@@ -141,14 +142,21 @@ def running_keycloak() -> Iterator[RunningKeycloak]:
         yield known_of(server)
 
 
-def local_server(**given: Any) -> "LocalServer":
-    """A server of our own, not started yet; takes what `LocalServer` takes."""
+def local_server(database: URL | None = None, **given: Any) -> "LocalServer":
+    """A server of our own, not started yet; takes what `LocalServer` takes. `database`: an empty one of PostgreSQL that is to be its own."""
     folder = str(REPOSITORY / "keycloak")
     if folder not in sys.path:
         sys.path.append(folder)
-    from local_server import LocalServer
+    from local_server import LocalServer, Postgresql
 
-    return LocalServer(broker_url=BROKER_URL, **given)
+    on = database and Postgresql(
+        str(database.host),
+        database.port or 5432,
+        str(database.database),
+        str(database.username),
+        str(database.password),
+    )
+    return LocalServer(broker_url=BROKER_URL, postgresql=on, **given)
 
 
 def known_of(server: "LocalServer") -> RunningKeycloak:

@@ -1,6 +1,8 @@
 """`broker reconcile`, in front of an imitated Keycloak, without a running service."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from broker.model.names import InstallationId
 from broker.model.task import TaskKind
 from broker.storage.stores import Stores
 from tests.cli.conftest import Commands
-from tests.contracts.stores import APP, installed, receive
+from tests.contracts.stores import APP, at, installed, receive, sign_on, uninstalled
 from tests.fakes.keycloak import KeycloakImitation
 from tests.fakes.keycloak.model import Provider
 
@@ -126,6 +128,47 @@ async def test_what_could_not_be_done_is_said_and_comes_again(
 
     assert row["what"].startswith("failed, comes again:")
     assert "500" in str(await stores.tasks.unfinished(TaskKind.CONVERGE, [TWO]))
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_only_waits_has_not_failed(commands: Commands, stores: Stores) -> None:
+    """Exit code 0: another sign-out tells Keycloak of the same session just now, and the identity provider goes after it."""
+    leaving = replace(sign_on(), installation=TWO)
+    await stores.sign_ons.save(leaving)
+    await receive(stores, uninstalled(at(60), TWO))
+    await stores.sign_ons.take([leaving.id], None, timedelta(minutes=1))
+
+    [row] = await commands.objects("reconcile")
+
+    assert (row["finding"], row["alias"]) == ("left over", "talkdesk-two")
+    assert row["what"] == "waiting: another sign-out tells Keycloak of the same sessions"
+    assert "waiting: another sign-out" in await commands.run("reconcile")
+    assert {each["outcome"] for each in await commands.objects("audit", "list")} == {"done"}
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_it_changes_is_on_record(commands: Commands, keycloak: KeycloakImitation) -> None:
+    """How many installations, and each identity provider that is deleted; also that something failed. Looking is not in it."""
+    before = len(await commands.objects("audit", "list"))
+    await commands.run("reconcile")
+    await commands.run("reconcile", "--dry-run")
+    assert len(await commands.objects("audit", "list")) == before
+    keycloak.delete_provider("talkdesk-one")
+    orphan = {**keycloak.identity_providers["talkdesk-two"].sent, "alias": "talkdesk-three"}
+    keycloak.add_provider(Provider(orphan))
+    await commands.run("reconcile", "--delete-orphans", "--yes")
+    keycloak.identity_providers["talkdesk-two"].config["issuer"] = "theirs"
+    keycloak.fail("/admin/realms/talkdesk/identity-provider/instances/talkdesk-two", 500, times=100, method="PUT")
+    await commands.run("reconcile", exit_code=1)
+
+    failed, done, *_ = await commands.objects("audit", "list")
+
+    assert (done["command"], done["about"], done["outcome"]) == (
+        "reconcile",
+        "1 installation, orphan talkdesk-three",
+        "done",
+    )
+    assert (failed["command"], failed["about"], failed["outcome"]) == ("reconcile", "1 installation", "failed")
 
 
 @pytest.mark.usefixtures("made")

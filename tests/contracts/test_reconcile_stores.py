@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from broker.model.identity_provider import CONTESTED_FOR, MOST_REPAIRS, ProviderState
 from broker.model.names import Alias, InstallationId
-from broker.model.task import TaskKind
+from broker.model.task import LastTry, TaskKind
 from broker.storage.stores import Stores
 from tests.contracts.stores import INSTALLATION, NOW, at, installed, logged_out, receive, uninstalled
 from tests.waiting import eventually
@@ -98,9 +98,10 @@ async def test_installations_are_known_with_their_newest_alias(stores: Stores) -
     assert await stores.known_providers.count() == 3
     page = await stores.known_providers.page(2)
     rest = await stores.known_providers.page(2, page[-1][0])
-    known = dict([*page, *rest])
-    assert list(known) == ["gone", INSTALLATION, "new"]
+    assert [*page, *rest] == [(gone, None), (INSTALLATION, None), (new, second.alias)]
     assert await stores.known_providers.page(2, rest[-1][0]) == []
+    known = await stores.known_providers.newest([gone, INSTALLATION, new])
+    assert list(known) == [gone, INSTALLATION, new]
     ended, unknown, active = (known[each].installation for each in (gone, INSTALLATION, new))
     assert ended is not None
     assert not ended.is_installed
@@ -112,15 +113,22 @@ async def test_installations_are_known_with_their_newest_alias(stores: Stores) -
 
 
 async def test_many_tasks_are_asked_for_and_watched(stores: Stores) -> None:
-    """What is done is not unfinished; what failed says why, until it is asked for anew."""
+    """What is done is not unfinished; what failed or waits says why, until it is asked for anew."""
     keys = [f"{number:03d}" for number in range(450)]
     await stores.tasks.enqueue_all(TaskKind.CONVERGE, keys)
     assert await stores.tasks.unfinished(TaskKind.CONVERGE, keys[:300]) == dict.fromkeys(keys[:300])
     assert await stores.tasks.unfinished(TaskKind.CHECK, keys) == {}
-    done, failed = await stores.tasks.claim("worker", {TaskKind.CONVERGE: 2}, LEASE)
+    done, failed, waits = await stores.tasks.claim("worker", {TaskKind.CONVERGE: 3}, LEASE)
     await stores.tasks.finish(done)
     await stores.tasks.postpone(failed, LEASE, "no answer")
-    both = [done.task.key, failed.task.key]
-    assert await stores.tasks.unfinished(TaskKind.CONVERGE, both) == {failed.task.key: "no answer"}
-    await stores.tasks.enqueue_all(TaskKind.CONVERGE, both)
-    assert await stores.tasks.unfinished(TaskKind.CONVERGE, both) == dict.fromkeys(both)
+    await stores.tasks.postpone(waits, timedelta(), "in a moment", is_anew=True)
+    three = [done.task.key, failed.task.key, waits.task.key]
+    last = {
+        failed.task.key: LastTry("no answer", is_failure=True),
+        waits.task.key: LastTry("in a moment", is_failure=False),
+    }
+    assert await stores.tasks.unfinished(TaskKind.CONVERGE, three) == last
+    await stores.tasks.claim("worker", {TaskKind.CONVERGE: len(keys)}, LEASE)
+    assert await stores.tasks.unfinished(TaskKind.CONVERGE, three) == last
+    await stores.tasks.enqueue_all(TaskKind.CONVERGE, three)
+    assert await stores.tasks.unfinished(TaskKind.CONVERGE, three) == dict.fromkeys(three)

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 from broker.model.names import AccountId, InstallationId, TalkdeskUserId
 from broker.model.sign_on import SignOnState
 from broker.storage import schema
+from broker.storage.stores import Stores
 from demo.talkdesk import ACME, ANA, BRUNO, CARLA, GLOBEX, InstallationState, Variants
 from demo.talkdesk.variants import UninstallAnswer
 from tests.fakes.keycloak import KeycloakImitation
@@ -162,8 +163,12 @@ async def test_an_app_that_is_installed_again_gets_a_new_alias_and_the_same_peop
 
 
 async def no_task_is_due(world: World) -> bool:
+    """As `nothing_is_due`, in the world's broker."""
+    return await nothing_is_due(world.broker.opened.stores)
+
+
+async def nothing_is_due(stores: Stores) -> bool:
     """Whether nothing is being done, and nothing left to do before a sign-out's second round, five seconds later."""
-    stores = world.broker.opened.stores
 
     async def is_at_rest() -> bool:
         return not {count.state for count in await stores.backlog.count()} & {"due", "running"}

@@ -2,7 +2,7 @@
 
 import re
 
-from benchmarks import draining, intake, launch, provisioning, relay, sign_out, start, sustained
+from benchmarks import draining, installations, intake, launch, provisioning, relay, sign_out, start, sustained
 from benchmarks.__main__ import PARTS
 from benchmarks.databases import LEAST_DRAINED
 from tests.unit.test_docs import names_in, table
@@ -19,6 +19,9 @@ BOUNDS = [
     ("sustained", [sustained.MOST_SHARE]),
     ("start", [start.MOST_S]),
     ("start", [start.MOST_IDLE_MIB]),
+    ("installations", [installations.MOST_LAUNCH_RATIO]),
+    ("installations", [installations.MOST_RECONCILE_RATIO]),
+    ("installations", [installations.MOST_MIB]),
 ]
 
 

@@ -1,6 +1,7 @@
 """`broker realm plan|apply` in mode own, on a real Keycloak: from an empty realm to the one that an import makes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from broker.realm.connection import RealmConnection
 from broker.realm.resources import Resources
 from tests.acceptance.keycloak_server import RunningKeycloak
 from tests.acceptance.realm_commands import RealmCommands
+from tests.prepared import copy_into
 
 # Keycloak's own clients are made in another way by an import: of these only what the file says of them counts.
 OWN_CLIENTS = ("account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console")
@@ -96,6 +98,7 @@ async def test_an_empty_realm_becomes_what_an_import_makes(
     planned = commands.run("plan", exit_code=2)
     assert commands.checked()["verdict"] == "wrong"
     applied = commands.run("apply", "--yes")
+    assert "not put on record" in applied, "there is no database yet"
     for secret in (empty.broker_secret, empty.launch_secret, empty.admin_password):
         assert secret not in planned + applied
     assert planned in applied
@@ -104,6 +107,46 @@ async def test_an_empty_realm_becomes_what_an_import_makes(
     applied_realm, imported_realm = (realm_as_it_is(admin_api, each.realm) for each in (empty, imported))
     different = dict(line.split(": ", 1) for line in unlike("", applied_realm, imported_realm))
     assert set(different) == (OF_OLDER if await empty.is_of("26.4") else set()), different
+
+
+def test_what_was_applied_is_on_record(empty: RunningKeycloak, tmp_path: Path) -> None:
+    """Who did it, and that it is done; nothing of the administrator's account. A second time nothing is done, and nothing put down."""
+    copy_into(tmp_path)
+    commands = RealmCommands(empty, environment={"BROKER_DATA_DIR": str(tmp_path), "BROKER_OPERATOR": "ana@laptop"})
+    changes = sum(each["what"] == "change" for each in commands.plan())
+    assert commands.acts() == []
+    for _ in range(2):
+        assert "not put on record" not in commands.run("apply", "--yes")
+    [act] = commands.acts()
+    told = {name: act[name] for name in ("who", "command", "about", "outcome")}
+    about = f"{changes} changes of the realm {empty.realm}"
+    assert told == {"who": "ana@laptop", "command": "realm apply", "about": about, "outcome": "done"}
+
+
+def test_what_keycloak_refuses_is_on_record_as_failed(
+    empty: RunningKeycloak, admin_api: httpx.Client, tmp_path: Path
+) -> None:
+    """An account that may see all and change nothing."""
+    copy_into(tmp_path)
+    environment = {"BROKER_DATA_DIR": str(tmp_path), "BROKER_ADMIN_REALM": empty.realm}
+    environment |= looking_account(admin_api, empty.realm)
+    commands = RealmCommands(empty, environment=environment)
+    assert "403" in commands.run("apply", "--yes", exit_code=1)
+    assert [(act["command"], act["outcome"]) for act in commands.acts()] == [("realm apply", "failed")]
+
+
+def looking_account(admin_api: httpx.Client, realm: str) -> dict[str, str]:
+    """Environment with an account that has all roles to see the realm, and none to change it."""
+    username, password = "looks", "only-looks"
+    credentials = [{"type": "password", "value": password}]
+    user = {"username": username, "enabled": True, "credentials": credentials, "email": "looks@example.com"}
+    user |= {"firstName": "Looks", "lastName": "Only"}
+    location = admin_api.post(f"{realm}/users", json=user).raise_for_status().headers["Location"]
+    (client,) = admin_api.get(f"{realm}/clients", params={"clientId": "realm-management"}).json()
+    names = ("view-realm", "view-clients", "view-users", "view-identity-providers", "query-clients", "query-users")
+    roles = [admin_api.get(f"{realm}/clients/{client['id']}/roles/{name}").json() for name in names]
+    admin_api.post(f"{location}/role-mappings/clients/{client['id']}", json=roles).raise_for_status()
+    return {"BROKER_ADMIN_USERNAME": username, "BROKER_ADMIN_PASSWORD": password}
 
 
 def test_nothing_is_to_be_done_in_a_realm_that_was_imported(imported: RunningKeycloak) -> None:
