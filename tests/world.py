@@ -180,9 +180,8 @@ class World:
         await eventually(lambda: self.talkdesk.state.clock() > now, what="another millisecond")
 
     async def another_second(self) -> None:
-        """Wait a whole second of Talkdesk's: its `Date` has no fractions, so a sign-on may count as begun that much earlier (decision 6)."""
-        now = self.talkdesk.state.clock() + timedelta(seconds=1)
-        await eventually(lambda: self.talkdesk.state.clock() >= now, what="another second")
+        """Wait until who signs on now does not count as begun before."""
+        await another_second(self.talkdesk)
 
     async def check(self, installation: Installation) -> None:
         """Ask for the daily check now."""
@@ -212,6 +211,12 @@ OpenWorld = Callable[..., AbstractAsyncContextManager[World]]
 def relay_url(broker: BrokerProcess, app: DownstreamApp) -> str:
     """What Keycloak calls, where the app's logouts go through the broker."""
     return f"{broker.listens_at}/relay/{app.client_id}"
+
+
+async def another_second(talkdesk: StandIn) -> None:
+    """Wait a whole second of Talkdesk's: its `Date` has no fractions, so a sign-on may count as begun that much earlier (decision 6)."""
+    now = talkdesk.state.clock() + timedelta(seconds=1)
+    await eventually(lambda: talkdesk.state.clock() >= now, what="another second")
 
 
 def users_of(app: DownstreamApp) -> list[str]:

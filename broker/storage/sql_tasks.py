@@ -24,7 +24,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
     union_all,
     update,
 )
@@ -187,7 +186,7 @@ def _oldest_of(kind: TaskKind) -> Select[Any]:
 
 def _claim() -> Executable:
     """One statement for all kinds: the worker claims after each task that ends, and each statement is a way to the database and back."""
-    chosen = union_all(*(_oldest_of(kind) for kind in TaskKind))
+    chosen = union_all(*(_oldest_of(kind) for kind in TaskKind)).subquery("chosen")
     leased = {
         "state": _LEASED,
         "owner": bindparam("new_owner"),
@@ -195,7 +194,9 @@ def _claim() -> Executable:
         "lease_until": db_now_ms() + bindparam("for_ms", type_=BigInteger()),
         "attempts": table.c.attempts + 1,
     }
-    return update(table).where(tuple_(table.c.kind, table.c.key).in_(chosen)).values(leased).returning(table)
+    # A join and not `in_`, for which SQLite would read the table from end to end.
+    is_chosen = (table.c.kind == chosen.c.kind, table.c.key == chosen.c.key)
+    return update(table).where(*is_chosen).values(leased).returning(table)
 
 
 _CLAIM = _claim()

@@ -107,8 +107,11 @@ class StandIn(Actions):
         return next(app for app in self.state.apps.values() if app.name == name)
 
     def register(self, app: App) -> None:
-        """Add an app, or give a registered one other addresses."""
+        """Add an app, or give a registered one other addresses, wherever it is installed."""
         self.state.apps[app.id] = app
+        for installation in self.state.installations.values():
+            if installation.app.id == app.id:
+                installation.app = app
 
     def new_event_key(self) -> str:
         """Events are signed with a new key from here on. Gives its id."""

@@ -65,16 +65,14 @@ async def others(backend: PostgresqlBackend, stores: Stores) -> AsyncIterator[St
 
 
 class HeldBack:
-    """The first statement that begins like this, or the second, waits until it is let go."""
+    """The first statement that begins like this waits until it is let go."""
 
-    def __init__(self, beginning: str, which: int) -> None:
+    def __init__(self, beginning: str) -> None:
         self._beginning = beginning
-        self._which = iter(range(1, which + 1))
-        self._last = which
         self.arrived, self._go_on = threading.Event(), threading.Event()
 
     def __call__(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(self._beginning) and next(self._which, None) == self._last:
+        if statement.startswith(self._beginning) and not self.arrived.is_set():
             self.arrived.set()
             assert self._go_on.wait(30)
 
@@ -88,15 +86,23 @@ class HeldBack:
 
 
 @contextmanager
-def held_back(beginning: str, which: int = 1) -> Iterator[HeldBack]:
+def held_back(beginning: str) -> Iterator[HeldBack]:
     """Hold a statement back, on whatever connection."""
-    held = HeldBack(beginning, which)
+    held = HeldBack(beginning)
     event.listen(Engine, "before_cursor_execute", held)
     try:
         yield held
     finally:
         held.let_go()
         event.remove(Engine, "before_cursor_execute", held)
+
+
+@contextmanager
+def taken(backend: PostgresqlBackend, key: str) -> Iterator[None]:
+    """Meanwhile the task's row is held by somebody whose transaction is under way."""
+    with psycopg.connect(plain(backend.url)) as connection:
+        connection.execute("SELECT 1 FROM task WHERE key = %s FOR UPDATE", (key,))
+        yield
 
 
 async def done_or_waiting(backend: PostgresqlBackend, running: "asyncio.Future[Any]") -> None:
@@ -190,34 +196,43 @@ async def test_one_generation_is_reserved_by_all(backend: PostgresqlBackend, sto
         assert await first == await second
 
 
-async def test_a_claim_passes_over_what_another_is_claiming(stores: Stores, others: Stores) -> None:
+async def test_a_claim_passes_over_what_another_is_claiming(backend: PostgresqlBackend, stores: Stores) -> None:
     """It takes the rest, and does not wait."""
     for key in "ab":
         await stores.tasks.enqueue(Task(TaskKind.CONVERGE, key))
-    with held_back("WITH oldest_", which=2) as held:
-        wanted = {TaskKind.CONVERGE: 1, TaskKind.ANSWER: 1}
-        first = asyncio.ensure_future(stores.tasks.claim("me", wanted, MINUTE))
-        await held.until_it_arrives()
+    with taken(backend, "a"):
         async with asyncio.timeout(30):
-            [second] = await others.tasks.claim("other", {TaskKind.CONVERGE: 9}, MINUTE)
-        held.let_go()
-        [claim] = await first
-    assert {claim.task.key, second.task.key} == {"a", "b"}
+            [claim] = await stores.tasks.claim("me", {TaskKind.CONVERGE: 9}, MINUTE)
+        assert claim.task.key == "b"
+    [claim] = await stores.tasks.claim("me", {TaskKind.CONVERGE: 9}, MINUTE)
+    assert claim.task.key == "a"
 
 
-async def test_a_claim_does_not_wait_to_release_a_lease_that_ran_out(stores: Stores, others: Stores) -> None:
-    """Another one is releasing it: there is nothing to do, and other tasks are due."""
+async def test_a_claim_does_not_wait_for_a_lease_that_ran_out(backend: PostgresqlBackend, stores: Stores) -> None:
+    """Another one is claiming it: there is nothing to do, and other tasks are due."""
     await stores.tasks.enqueue(Task(TaskKind.CONVERGE, "late"))
     await stores.tasks.claim("dead", {TaskKind.CONVERGE: 1}, timedelta(0))
     await stores.tasks.enqueue(Task(TaskKind.CONVERGE, "due"))
-    with held_back("UPDATE task") as held:
-        first = asyncio.ensure_future(stores.tasks.claim("me", {TaskKind.CONVERGE: 9}, MINUTE))
-        await held.until_it_arrives()
+    with taken(backend, "late"):
         async with asyncio.timeout(30):
-            second = await others.tasks.claim("other", {TaskKind.CONVERGE: 9}, MINUTE)
-        held.let_go()
-        assert [claim.task.key for claim in second] == ["due"]
-        assert [claim.task.key for claim in await first] == ["late"]
+            [claim] = await stores.tasks.claim("me", {TaskKind.CONVERGE: 9}, MINUTE)
+        assert claim.task.key == "due"
+    [claim] = await stores.tasks.claim("me", {TaskKind.CONVERGE: 9}, MINUTE)
+    assert claim.task.key == "late"
+
+
+async def test_two_that_claim_at_once_share_what_is_due(stores: Stores, others: Stores) -> None:
+    """Nothing is claimed twice, and nothing is left."""
+    keys = [f"{number:03d}" for number in range(60)]
+    await stores.tasks.enqueue_all(TaskKind.CONVERGE, keys)
+
+    async def claimed(by: Stores, name: str) -> list[str]:
+        claims = [await by.tasks.claim(name, {TaskKind.CONVERGE: 3}, MINUTE) for _ in range(10)]
+        return [claim.task.key for some in claims for claim in some]
+
+    mine, theirs = await asyncio.gather(claimed(stores, "me"), claimed(others, "other"))
+    rest = [claim.task.key for claim in await stores.tasks.claim("me", {TaskKind.CONVERGE: 60}, MINUTE)]
+    assert sorted(mine + theirs + rest) == keys
 
 
 async def test_transactions_that_wait_for_each_other_both_succeed(database: Database) -> None:

@@ -9,7 +9,7 @@ from demo.browser import Browser
 from demo.talkdesk import ACME, ANA, BRUNO, Installation, User
 from tests.crashes.surroundings import Surroundings
 from tests.waiting import eventually
-from tests.world import users_of
+from tests.world import another_second, users_of
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.parametrize("around", ["postgresql"], indirect=True)]
 
@@ -43,5 +43,6 @@ async def test_every_hop_lands_on_the_other_replica(around: Surroundings) -> Non
             assert users_of(around.wallboard) == [BRUNO.id]
             await around.talkdesk.user_logout(BRUNO)
             await eventually(lambda: not around.wallboard.signed_in, what="Bruno is out")
+            await another_second(around.talkdesk)
             # One more, so that the next round begins at the other one.
             await browser.open(f"{around.balancer.url}/health/live")
