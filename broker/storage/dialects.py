@@ -36,8 +36,12 @@ def insert_on(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
-def insert_new(connection: Connection, table: Table, unique: tuple[str, ...], values: Mapping[str, Any]) -> bool:
-    """Insert the row; False, and nothing changes, where one with the same values in the `unique` columns is there."""
+def insert_new(connection: Connection, table: Table, unique: tuple[str, ...] | None, values: Mapping[str, Any]) -> bool:
+    """Insert the row; False, and nothing changes, where one with the same values in the `unique` columns is there.
+
+    None for whatever the table has that is unique. That is needed where one follows from another: of two that insert the same row at once
+    PostgreSQL looks at the named one first, and may meet the other's row in the second, which is an error.
+    """
     statement = _insert_new_on(connection.dialect.name, table, unique)
     return connection.execute(statement, values).rowcount == 1
 
@@ -52,7 +56,7 @@ def insert_new_numbered(
 
 
 @cache
-def _insert_new_on(dialect: str, table: Table, unique: tuple[str, ...]) -> sqlite.Insert | postgresql.Insert:
+def _insert_new_on(dialect: str, table: Table, unique: tuple[str, ...] | None) -> sqlite.Insert | postgresql.Insert:
     """Built once: to build it costs more than to run it."""
     insert = insert_on(dialect, table).on_conflict_do_nothing(index_elements=unique)
     # Without the option SQLAlchemy doesn't keep the count of an INSERT on PostgreSQL.

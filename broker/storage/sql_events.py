@@ -174,7 +174,7 @@ def _hold_owner(connection: Connection, fact: Fact, app: AppId) -> None:
     known = connection.execute(_OWNER, {"of": fact.installation}).first()
     if known is None:
         row = {"id": fact.installation, "slug": slug_of(fact.installation), "app_id": app, "account_id": fact.account}
-        insert_new(connection, schema.installation, ("id",), row)
+        insert_new(connection, schema.installation, None, row)  # the slug follows from the id
         # Ours, or that of another transaction which was first.
         known = connection.execute(_OWNER, {"of": fact.installation}).one()
     if tuple(known) != owner:

@@ -8,13 +8,14 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, event, insert, make_url, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select, text, update
 
 from broker.errors import StorageError, StorageUnavailable
 from broker.model.facts import LicencesChanged
@@ -22,7 +23,7 @@ from broker.model.names import InstallationId, TalkdeskUserId
 from broker.model.task import Task, TaskKind
 from broker.storage import schema
 from broker.storage.database import Database, open_database
-from broker.storage.dialects import number_of
+from broker.storage.dialects import insert_new, number_of
 from broker.storage.postgresql import CONNECTIONS
 from broker.storage.stores import Stores
 from tests.contracts.stores import (
@@ -233,6 +234,27 @@ async def test_two_that_claim_at_once_share_what_is_due(stores: Stores, others: 
     mine, theirs = await asyncio.gather(claimed(stores, "me"), claimed(others, "other"))
     rest = [claim.task.key for claim in await stores.tasks.claim("me", {TaskKind.CONVERGE: 60}, MINUTE)]
     assert sorted(mine + theirs + rest) == keys
+
+
+@pytest.mark.usefixtures("stores")
+async def test_first_facts_of_an_installation_may_come_at_once(backend: PostgresqlBackend) -> None:
+    """Two unique columns, of which the insert may meet the other's row in the second: without the mend about one round in twelve fails."""
+    engine = create_engine(make_url(backend.url).set(drivername="postgresql+psycopg"), pool_size=8)
+    together, inserted = threading.Barrier(8), []
+
+    def insert_all() -> None:
+        for number in range(150):
+            row = {"id": f"i{number}", "slug": f"s{number}", "app_id": "app", "account_id": "account"}
+            together.wait(30)
+            with engine.begin() as connection:
+                if insert_new(connection, schema.installation, None, row):
+                    inserted.append(number)
+
+    with ThreadPoolExecutor(8) as threads:
+        running = asyncio.get_running_loop().run_in_executor
+        await asyncio.gather(*(running(threads, insert_all) for _ in range(8)))
+    engine.dispose()
+    assert sorted(inserted) == list(range(150))
 
 
 async def test_transactions_that_wait_for_each_other_both_succeed(database: Database) -> None:

@@ -86,8 +86,8 @@ def _requests(talkdesk: StandIn, chance: random.Random) -> Iterator[tuple[bytes,
     while True:
         content = chance.choice(contents)
         content["id"] = new_id() if chance.random() < 0.9 else "the same again"
-        # A handful of events of each: all that was ever stated about one is folded whenever it is asked for.
-        installation = new_id() if chance.random() < 0.05 else installation
+        # A hundred of each, not all of one: whatever was stated about an installation is folded whenever it is asked for.
+        installation = new_id() if chance.random() < 0.01 else installation
         content["data"]["installation_id"] = installation
         body, signed = _body(content, chance)
         headers = talkdesk.courier.signature_headers(signed)
