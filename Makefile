@@ -42,7 +42,7 @@ test-docker: setup
 test-acceptance: setup
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
-# The proofs again, for as long as it takes (about an hour and a half on two cores): ten times as many kills, twenty times as many mutations,
+# The proofs again, for as long as it takes (more than an hour on two cores): ten times as many kills, twenty times as many mutations,
 # five times as many people, twenty times as many installations.
 soak: setup
 	TEST_KILLS=200 TEST_MUTATIONS=100000 TEST_ROLLING_SECONDS=60 TEST_PEOPLE=500 TEST_INSTALLATIONS=10000 \

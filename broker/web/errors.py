@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from broker.errors import LaunchAgain, SignOnFailed, StorageError
 from broker.model.failure import Reason, Stage
-from broker.web.failures import launch_path, path_of
+from broker.web.failures import launch_path
 
 log = structlog.get_logger()
 
@@ -28,12 +28,12 @@ def handle_errors(app: FastAPI, answer: AnswerFailure) -> None:
         return RedirectResponse(launch_path(error.installation, error.hint), status_code=302)
 
     async def storage_failed(request: Request, error: Exception) -> Response:
-        log.error("the database can't be used", path=path_of(request), error=str(error))
+        log.error("the database can't be used", path=request.url.path, error=str(error))
         failed = SignOnFailed(_stage_of(request), Reason.STORAGE_UNAVAILABLE, status=503, detail=str(error))
         return await answer(request, failed)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected failure", path=path_of(request), exc_info=error)
+        log.error("unexpected failure", path=request.url.path, exc_info=error)
         detail = type(error).__name__
         return await answer(request, SignOnFailed(_stage_of(request), Reason.UNEXPECTED, status=500, detail=detail))
 
@@ -44,7 +44,7 @@ def handle_errors(app: FastAPI, answer: AnswerFailure) -> None:
 
 
 def _stage_of(request: Request) -> Stage:
-    path = path_of(request)
+    path = request.url.path
     if path == "/talkdesk/callback":
         return Stage.CALLBACK
     if path == "/launch/return":

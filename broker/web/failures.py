@@ -120,20 +120,14 @@ class FailurePages:
 def _again(request: Request, error: SignOnFailed, installation: Installation | None) -> str | None:
     """Where it is tried once more: what was asked for, if that was a launch, else a launch of the installation that it was about."""
     # Who was sent away before anything was looked at can come again to the very same address: nothing of it was used.
-    if path_of(request) in _LAUNCHES or error.reason is Reason.CROWDED:
-        return f"{path_of(request)}?{request.scope['query_string'].decode('latin-1')}".rstrip("?")
+    if request.url.path in _LAUNCHES or error.reason is Reason.CROWDED:
+        return f"{request.url.path}?{request.url.query}".rstrip("?")
     if installation is None:
         return None
     return launch_path(installation.id, error.hint)
 
 
 _LAUNCHES = ("/talkdesk/launch", "/launch/resume")
-
-
-def path_of(request: Request) -> str:
-    """The path that was asked for. Not from `request.url`, of which the `Host` header is a part: it would say what the caller likes."""
-    path: str = request.scope["path"]
-    return path
 
 
 def launch_path(installation: str, hint: str | None) -> str:
